@@ -1,0 +1,35 @@
+"""Mistakes a person can fix, told in one sentence."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class LimbeckError(Exception):
+    """Wrong input: the message names the thing, says what was expected and the way out.
+
+    The command line prints the message alone and exits with code 2.
+
+    Example:
+        >>> raise LimbeckError("No data 'x'. Use 'digits'.")
+        Traceback (most recent call last):
+        limbeck.errors.LimbeckError: No data 'x'. Use 'digits'.
+    """
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `` Did you mean 'x'?`` for the nearest known name, or nothing when none is near.
+
+    Args:
+        name: what the person wrote.
+        known: the names that exist.
+
+    Example:
+        >>> did_you_mean("digit", ["digits", "folder"])
+        " Did you mean 'digits'?"
+        >>> did_you_mean("zebra", ["digits"])
+        ''
+    """
+    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
+    if not near:
+        return ""
+    return " Did you mean " + " or ".join(repr(each) for each in near) + "?"

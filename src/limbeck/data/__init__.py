@@ -1,0 +1,27 @@
+"""Data: sources, splits, views, and what a model wants to be fed."""
+
+from limbeck.data.augment import AUGMENTATIONS, Shift, Standard, augmentation, default_augmentation
+from limbeck.data.door import DOORS, open_data
+from limbeck.data.source import Data, Source, TensorSource
+from limbeck.data.transforms import InputTransform, Standardise, fit, transform_from_dict
+from limbeck.data.views import Key, Views, view_seed
+
+__all__ = [
+    "AUGMENTATIONS",
+    "DOORS",
+    "Data",
+    "InputTransform",
+    "Key",
+    "Shift",
+    "Source",
+    "Standard",
+    "Standardise",
+    "TensorSource",
+    "Views",
+    "augmentation",
+    "default_augmentation",
+    "fit",
+    "open_data",
+    "transform_from_dict",
+    "view_seed",
+]

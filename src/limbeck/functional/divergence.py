@@ -1,0 +1,74 @@
+"""Softened distributions and the divergences between them."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def full_precision(value: Tensor) -> Tensor:
+    """Return half-precision tensors as float32 and leave the others, float64 included, as they are.
+
+    Example:
+        >>> full_precision(torch.zeros(1, dtype=torch.bfloat16)).dtype
+        torch.float32
+    """
+    return value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
+
+
+def softened(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Return the softmax of ``logits / temperature`` (Hinton et al. 2015, equation 1).
+
+    Args:
+        logits: (…, C).
+        temperature: T > 0; higher is softer.
+
+    Returns:
+        (…, C) probabilities that sum to one over the last dimension.
+
+    Example:
+        >>> softened(torch.tensor([0.0, 0.0])).tolist()
+        [0.5, 0.5]
+    """
+    return F.softmax(full_precision(logits) / temperature, dim=-1)
+
+
+def entropy(logits: Tensor, temperature: float = 1.0) -> Tensor:
+    """Return the entropy, in nats, of the softened distribution of each row.
+
+    Args:
+        logits: (…, C).
+        temperature: T > 0.
+
+    Returns:
+        (…) between 0 and log C.
+
+    Example:
+        >>> round(entropy(torch.zeros(1, 2)).item(), 4)
+        0.6931
+    """
+    log_p = F.log_softmax(full_precision(logits) / temperature, dim=-1)
+    return -(log_p.exp() * log_p).sum(-1)
+
+
+def soft_kl(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
+    """Return KL(p_teacher ‖ p_student) between softened distributions, a mean over rows.
+
+    No T² is applied here: that is a choice of the loss. Half-precision logits are lifted to float32
+    first, since differences of logits near ±1e3 do not survive in them.
+
+    Args:
+        student: (…, C) logits.
+        teacher: (…, C) logits.
+        temperature: T > 0, applied to both sides.
+
+    Returns:
+        A scalar in nats.
+
+    Example:
+        >>> soft_kl(torch.tensor([[1.0, 2.0]]), torch.tensor([[1.0, 2.0]])).item()
+        0.0
+    """
+    log_s = F.log_softmax(full_precision(student) / temperature, dim=-1)
+    log_t = F.log_softmax(full_precision(teacher) / temperature, dim=-1)
+    rows = log_s.numel() // log_s.shape[-1]
+    return F.kl_div(log_s, log_t, reduction="sum", log_target=True) / rows

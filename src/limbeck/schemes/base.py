@@ -1,0 +1,70 @@
+"""The contract between a scheme and the loop."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from limbeck.tasks import Task
+from limbeck.types import Batch, Progress
+
+
+class Scheme(nn.Module, ABC):
+    """Turns a batch into named loss parts, whose sum is optimised.
+
+    Everything learnable is a submodule: the student, adapters, learnable losses. Teachers are not.
+
+    Example:
+        >>> from limbeck.schemes import Supervised
+        >>> isinstance(Supervised(nn.Linear(2, 2)), Scheme)
+        True
+    """
+
+    phases: ClassVar[tuple[str, ...]] = ("main",)
+    """Each phase has its own optimizer; adversarial and bilevel schemes have several."""
+    forwards: ClassVar[Mapping[str, int]] = {"student": 1}
+    """Forwards of each model per batch, which a test holds the scheme to."""
+    role: str = "student"
+    """Which of the batch's inputs the deployable model reads, where models have their own."""
+    task: Task
+    progress: Progress
+
+    def __init__(self, task: Task):
+        super().__init__()
+        self.task = task
+        self.progress = Progress()
+
+    @abstractmethod
+    def forward(self, batch: Batch, phase: str = "main", group: int = 0) -> dict[str, Tensor]:
+        """Return named loss parts, already weighted, each a scalar mean over the batch's samples."""
+
+    def groups(self, batch: Batch) -> int:
+        """Return in how many groups the loss parts come; the loop goes backward after each group."""
+        return 1
+
+    def parameter_groups(self, phase: str = "main") -> list[dict[str, Any]]:
+        """Return the optimizer's parameter groups, learnable parts of losses and adapters included."""
+        return [{"params": [each for each in self.parameters() if each.requires_grad]}]
+
+    @property
+    def smallest_batch(self) -> int:
+        """Fewest samples a batch may have."""
+        return 1
+
+    def before_step(self) -> None:
+        """Run before each optimizer step's first forward."""
+
+    def after_step(self) -> None:
+        """Run after each optimizer step."""
+
+    def after_epoch(self) -> None:
+        """Run after each epoch."""
+
+    @abstractmethod
+    def deployable(self) -> nn.Module:
+        """Return what inference needs and nothing more."""
+
+    def identity(self) -> dict[str, str]:
+        """Return fingerprints of what is not saved with the scheme and must be the same on resume."""
+        return {}

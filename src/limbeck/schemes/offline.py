@@ -1,0 +1,96 @@
+"""A frozen teacher, any terms (Hinton, Vinyals, Dean 2015)."""
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from limbeck.errors import LimbeckError
+from limbeck.schemes.base import Scheme
+from limbeck.schemes.term import Schedule, Term, checked_weight, weight_at
+from limbeck.tasks import Classification, Task, observe
+from limbeck.teachers import Teacher
+from limbeck.types import Batch, Context
+
+
+class Offline(Scheme):
+    """The student learns from a teacher that no longer changes, and from the labels at T = 1.
+
+    Hinton, Vinyals, Dean 2015, arXiv 1503.02531. The loss is ``task_weight`` · hard loss + Σ weight · term;
+    weights are free and need not sum to one.
+
+    Args:
+        student: the network to train.
+        teacher: any :class:`limbeck.teachers.Teacher`; kept outside the scheme's parameters and state.
+        terms: what is taught.
+        task: what the labels mean; classification unless told.
+        task_weight: weight of the hard loss, at least 0, or a schedule.
+
+    Raises:
+        LimbeckError: no terms; terms that share a name; a module given as teacher without ``Frozen``.
+
+    Example:
+        >>> import torch
+        >>> from limbeck import Frozen, losses
+        >>> scheme = Offline(nn.Linear(4, 3), Frozen(nn.Linear(4, 3)), [Term(losses.KD(), weight=0.9)],
+        ...                  task_weight=0.1)
+        >>> sorted(scheme(Batch(torch.zeros(2, 4), torch.tensor([0, 1]))))
+        ['KD', 'task']
+    """
+
+    forwards: ClassVar[Mapping[str, int]] = {"student": 1, "teacher": 1}
+
+    def __init__(
+        self,
+        student: nn.Module,
+        teacher: Teacher,
+        terms: Sequence[Term],
+        task: Task | None = None,
+        task_weight: float | Schedule = 1.0,
+    ):
+        super().__init__(task or Classification())
+        if isinstance(teacher, nn.Module):
+            raise LimbeckError("Give Offline a teacher, not a bare module: limbeck.Frozen(model).")
+        if not terms:
+            raise LimbeckError("Offline needs at least one term: [Term(losses.KD(temperature=4))] is a usual start.")
+        names = [term.name for term in terms]
+        twice = sorted({name for name in names if names.count(name) > 1 or name == "task"})
+        if twice:
+            raise LimbeckError(f"Two parts of the loss are called {twice[0]!r}: give a term its own name=.")
+        self.student = student
+        self.teacher = teacher
+        self.terms = nn.ModuleList(terms)
+        self.task_weight = checked_weight("task_weight", task_weight)
+        self._wanted_of_student = _names(self.task, [term.student for term in terms])
+        self._wanted_of_teacher = _names(self.task, [term.teacher for term in terms])
+
+    def forward(self, batch: Batch, phase: str = "main", group: int = 0) -> dict[str, Tensor]:
+        """Return ``task`` and one part for each term."""
+        known = self.teacher(batch, self.task, self._wanted_of_teacher)
+        outputs = observe(self.task, self.student, batch, "student", self._wanted_of_student)
+        context = Context(batch.targets, batch.index, self.progress)
+        parts = {}
+        if batch.targets is not None:
+            parts["task"] = weight_at(self.task_weight, self.progress) * self.task.loss(outputs, batch)
+        for term in self.terms:
+            assert isinstance(term, Term)
+            parts[term.name] = term(outputs, known, context)
+        return parts
+
+    @property
+    def smallest_batch(self) -> int:
+        """Fewest samples that every term accepts."""
+        return max(getattr(term.loss, "smallest_batch", 1) for term in self.terms if isinstance(term, Term))
+
+    def deployable(self) -> nn.Module:
+        """Return the bare student."""
+        return self.student
+
+    def identity(self) -> dict[str, str]:
+        """Return the teacher's fingerprint, where it has one."""
+        fingerprint = getattr(self.teacher, "fingerprint", None)
+        return {"teacher": fingerprint()} if fingerprint else {}
+
+
+def _names(task: Task, names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for name in names if name not in task.outputs))

@@ -1,0 +1,92 @@
+"""One value for each sample."""
+
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from limbeck.errors import LimbeckError
+from limbeck.functional.divergence import full_precision
+from limbeck.tasks.base import Metrics, Task
+from limbeck.types import Batch, Outputs
+
+
+class Regression(Task):
+    """Scalar regression: values (N,) or (N, 1) against targets (N,), by mean squared error.
+
+    The networks work on standardised targets when ``mean`` and ``std`` are given: the loss is taken on that
+    scale, the scores on the original one.
+
+    Args:
+        mean: mean of the training targets.
+        std: their standard deviation, above zero.
+        shape: shape of one input without the batch, for ``example_input``.
+
+    Example:
+        >>> task = Regression(mean=10.0, std=2.0)
+        >>> task.loss(Outputs(value=torch.tensor([[1.0]])), Batch(torch.zeros(1, 1), torch.tensor([12.0]))).item()
+        0.0
+    """
+
+    name: ClassVar[str] = "regression"
+    outputs: ClassVar[tuple[str, ...]] = ("value",)
+    metric: ClassVar[str] = "rmse"
+    higher_is_better: ClassVar[bool] = False
+
+    def __init__(self, mean: float = 0.0, std: float = 1.0, shape: tuple[int, ...] | None = None):
+        if not std > 0:
+            raise LimbeckError(f"The targets' standard deviation must be above 0, not {std!r}: do they all agree?")
+        self.mean, self.std, self.shape = mean, std, shape
+
+    def named(self, value: Any) -> Outputs:
+        """Return the model's value as (N,), whatever its trailing dimension of one."""
+        outputs = super().named(value)
+        return Outputs({**outputs, "value": outputs["value"].flatten()})
+
+    def loss(self, outputs: Outputs, batch: Batch) -> Tensor:
+        """Return the mean squared error of the labelled samples on the standardised scale."""
+        value = full_precision(outputs["value"]).flatten()
+        if batch.targets is None:
+            return value.sum() * 0.0
+        wanted = (batch.targets.to(value.dtype) - self.mean) / self.std
+        if batch.labelled is not None:
+            errors = torch.where(batch.labelled, value - wanted, 0.0).square()
+            return errors.sum() / batch.labelled.sum().clamp(min=1)
+        return F.mse_loss(value, wanted)
+
+    def metrics(self, full: bool = True) -> Metrics:
+        """Return root mean squared error, mean absolute error and R² on the original scale."""
+        return RegressionMetrics(self)
+
+    def example_input(self) -> Tensor:
+        """Return zeros of the shape given to the constructor, as a batch of one."""
+        if self.shape is None:
+            raise LimbeckError("Regression knows no input shape: give it shape=(features,).")
+        return torch.zeros(1, *self.shape)
+
+
+class RegressionMetrics:
+    """RMSE, MAE and R² on the scale of the targets."""
+
+    def __init__(self, task: Regression):
+        from torchmetrics import MeanAbsoluteError, MeanSquaredError, MetricCollection, R2Score
+
+        self.task = task
+        self._collection: Any = MetricCollection(
+            {"rmse": MeanSquaredError(squared=False), "mae": MeanAbsoluteError(), "r2": R2Score()},
+            compute_groups=False,
+        )
+
+    def update(self, outputs: Outputs, batch: Batch) -> None:
+        """Take in one batch of values and targets."""
+        value = full_precision(outputs["value"]).flatten() * self.task.std + self.task.mean
+        self._collection.to(value.device).update(value, batch.targets.to(value.dtype))
+
+    def compute(self) -> dict[str, float]:
+        """Return the scores, joined over processes."""
+        return {name: float(score) for name, score in self._collection.compute().items()}
+
+    def details(self) -> dict[str, Tensor]:
+        """Return nothing: regression has no table."""
+        return {}

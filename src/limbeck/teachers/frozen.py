@@ -1,0 +1,192 @@
+"""A network that teaches and never changes."""
+
+import copy
+import hashlib
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from limbeck.errors import LimbeckError
+from limbeck.functional import soft_kl
+from limbeck.tasks import Classification, Task, observe
+from limbeck.types import Batch, Outputs
+
+Precision = Literal["auto", "fp32", "bf16"]
+
+WORTHWHILE = 1_000_000
+"""Parameters from which bf16 pays for its conversions (measured on a 2-core CPU with AVX512-BF16)."""
+
+
+@dataclass(frozen=True)
+class PrecisionChoice:
+    """Which precision a teacher runs in, and the evidence for it.
+
+    Args:
+        choice: ``"fp32"`` or ``"bf16"``.
+        kl: mean KL in nats between fp32 and bf16 outputs on the batch compared, where one was.
+        tolerance: the largest ``kl`` that is accepted.
+    """
+
+    choice: str
+    kl: float | None = None
+    tolerance: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the choice as a record."""
+        return asdict(self)
+
+
+class Frozen:
+    """A trained network as a teacher: eval mode, no gradient, never part of a scheme's parameters.
+
+    With ``precision="auto"`` the first batch is run in fp32 and in bf16 where the processor computes in bf16;
+    bf16 is kept when the outputs agree within ``tolerance``, and :attr:`precision` says what was chosen. The
+    network given is never changed: bf16 runs in a copy of it.
+
+    Args:
+        model: any module; it is put in eval mode and its parameters need no gradient from here on.
+        precision: ``"auto"``, ``"fp32"`` or ``"bf16"``.
+        tolerance: largest mean KL, in nats, between fp32 and bf16 outputs that ``"auto"`` accepts.
+        role: which of the batch's inputs it reads, where models have their own.
+
+    Raises:
+        LimbeckError: not a module; unknown precision.
+
+    Example:
+        >>> teacher = Frozen(nn.Linear(4, 3))
+        >>> teacher(Batch(torch.zeros(2, 4)))["logits"].shape
+        torch.Size([2, 3])
+        >>> teacher.forwards
+        2
+    """
+
+    def __init__(
+        self, model: nn.Module, precision: Precision = "auto", tolerance: float = 1e-3, role: str = "teacher"
+    ):
+        if not isinstance(model, nn.Module):
+            raise LimbeckError(
+                f"Frozen takes a torch module, not {type(model).__name__}: wrap anything with a predict "
+                "method in limbeck.teachers.Predictor."
+            )
+        if precision not in ("auto", "fp32", "bf16"):
+            raise LimbeckError(f"A teacher's precision is 'auto', 'fp32' or 'bf16', not {precision!r}.")
+        self.model = model.eval().requires_grad_(False)
+        self.role = role
+        self.tolerance = tolerance
+        self.forwards = 0
+        self.precision = PrecisionChoice("fp32") if precision == "fp32" else None
+        self._wanted = precision
+        self._runner: nn.Module = self.model
+        self._device: torch.device | None = None
+
+    def __call__(self, batch: Batch, task: Task | None = None, names: Sequence[str] = ()) -> Outputs:
+        """Return the outputs for ``batch`` (see :class:`limbeck.teachers.Teacher`)."""
+        task = task or Classification()
+        self._follow(batch.inputs_for(self.role))
+        if self.precision is None:
+            self.calibrate(batch, task)
+        self.model.eval()
+        self.forwards += len(batch)
+        return self._observe(batch, task, names)
+
+    def calibrate(self, batch: Batch, task: Task | None = None) -> PrecisionChoice:
+        """Choose the precision by comparing fp32 and bf16 on ``batch``; called by itself at the first batch.
+
+        Args:
+            batch: a few samples like those to come.
+            task: knows how the model is called.
+
+        Returns:
+            What was chosen and why.
+        """
+        task = task or Classification()
+        device = self._follow(batch.inputs_for(self.role))
+        if self._wanted == "bf16":
+            self.precision = PrecisionChoice("bf16")
+            self._runner = in_bf16(self.model)
+        elif not (computes_in_bf16(device) and _size(self.model) >= WORTHWHILE):
+            self.precision = PrecisionChoice("fp32")
+        else:
+            self._compare(batch, task)
+        assert self.precision is not None
+        return self.precision
+
+    def fingerprint(self) -> str:
+        """Return the SHA-256 of the network's weights, by which a resumed run knows its teacher again."""
+        digest = hashlib.sha256()
+        for name, value in self.model.state_dict().items():
+            digest.update(name.encode())
+            digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+        return digest.hexdigest()
+
+    def _compare(self, batch: Batch, task: Task) -> None:
+        name = task.outputs[0]
+        self.precision = PrecisionChoice("fp32")
+        exact = self._observe(batch, task, ())[name]
+        self._runner = in_bf16(self.model)
+        self.precision = PrecisionChoice("bf16")
+        kl = _disagreement(exact, self._observe(batch, task, ())[name])
+        choice = "bf16" if kl <= self.tolerance else "fp32"
+        if choice == "fp32":
+            self._runner = self.model
+        self.precision = PrecisionChoice(choice, kl, self.tolerance)
+
+    def _observe(self, batch: Batch, task: Task, names: Sequence[str]) -> Outputs:
+        half = self.precision is not None and self.precision.choice == "bf16"
+        kind = self._device.type if self._device else "cpu"
+        with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=half):
+            return observe(task, self._runner, batch, self.role, names)
+
+    def _follow(self, inputs: Any) -> torch.device:
+        while not isinstance(inputs, Tensor):
+            inputs = next(iter(inputs.values() if hasattr(inputs, "values") else inputs))
+        if self._device != inputs.device:
+            self._device = inputs.device
+            self.model.to(self._device)
+            if self._runner is not self.model:
+                self._runner.to(self._device)
+        return inputs.device
+
+
+def computes_in_bf16(device: torch.device) -> bool:
+    """Return whether ``device`` multiplies bf16 natively, so that it is faster than fp32.
+
+    Example:
+        >>> isinstance(computes_in_bf16(torch.device("cpu")), bool)
+        True
+    """
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    if device.type == "cpu":
+        flags = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+        return bool(flags.get("avx512_bf16") or flags.get("amx_bf16"))
+    return False
+
+
+def in_bf16(model: nn.Module) -> nn.Module:
+    """Return a copy whose convolutions and linear layers hold bf16 weights; normalisation keeps fp32.
+
+    Run it under bf16 autocast, which then has nothing left to convert.
+
+    Example:
+        >>> in_bf16(nn.Linear(2, 2)).weight.dtype
+        torch.bfloat16
+    """
+    twin = copy.deepcopy(model).eval().requires_grad_(False)
+    for module in twin.modules():
+        if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
+            module.to(torch.bfloat16)
+    return twin
+
+
+def _size(model: nn.Module) -> int:
+    return sum(each.numel() for each in model.parameters())
+
+
+def _disagreement(exact: Tensor, rough: Tensor) -> float:
+    if exact.dim() >= 2 and exact.shape[-1] > 1:
+        return float(soft_kl(rough, exact))
+    return float((exact.float() - rough.float()).square().mean())

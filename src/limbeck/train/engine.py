@@ -1,0 +1,109 @@
+"""Where and in which precision a step is computed; the only file that touches accelerate."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import Tensor, nn
+
+from limbeck.errors import LimbeckError
+from limbeck.train.plan import Plan
+
+_PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class Engine:
+    """Device, processes and precision of one training.
+
+    Accelerate gives the device and the processes. Its precision and accumulation are set once for a whole
+    program, so a teacher in fp32 and a student in bf16 could not follow one another: here each training has its own.
+
+    Args:
+        plan: names device and precision.
+
+    Raises:
+        LimbeckError: a device that is not there; fp16 where there is no support for it.
+    """
+
+    def __init__(self, plan: Plan):
+        self.accelerator = _accelerator(plan.device)
+        self.device: torch.device = self.accelerator.device
+        self.dtype = _PRECISIONS[plan.precision]
+        if plan.precision == "fp16" and self.device.type == "cpu":
+            raise LimbeckError("fp16 needs a GPU and this training runs on the CPU: use precision bf16 or fp32.")
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=plan.precision == "fp16")
+
+    @property
+    def rank(self) -> int:
+        """Number of this process, from 0."""
+        return int(self.accelerator.process_index)
+
+    @property
+    def world(self) -> int:
+        """Number of processes."""
+        return int(self.accelerator.num_processes)
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this process writes the files."""
+        return bool(self.accelerator.is_main_process)
+
+    def prepare(self, model: nn.Module) -> nn.Module:
+        """Move ``model`` to the device and, over several processes, have its gradients averaged."""
+        prepared: nn.Module = self.accelerator.prepare_model(model)
+        return prepared
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Return the context in which forwards run."""
+        if self.dtype is None:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.dtype)
+
+    def synchronised(self, model: nn.Module, now: bool) -> AbstractContextManager[Any]:
+        """Return the context of a forward and backward after which gradients are averaged only if ``now``."""
+        if self.world == 1 or now:
+            return nullcontext()
+        context: AbstractContextManager[Any] = self.accelerator.no_sync(model)
+        return context
+
+    def mean(self, value: Tensor) -> Tensor:
+        """Return the mean of ``value`` over processes."""
+        if self.world == 1:
+            return value
+        joined: Tensor = self.accelerator.reduce(value, reduction="mean")
+        return joined
+
+    def gather(self, value: Tensor) -> Tensor:
+        """Return ``value`` of every process, stacked in order of rank."""
+        if self.world == 1:
+            return value.unsqueeze(0)
+        joined: Tensor = self.accelerator.gather(value.to(self.device).unsqueeze(0))
+        return joined.cpu()
+
+    def wait(self) -> None:
+        """Wait for the other processes."""
+        self.accelerator.wait_for_everyone()
+
+
+def _accelerator(device: str) -> Accelerator:
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if device not in ("auto", *available):
+        raise LimbeckError(f"No device {device!r}: use auto, cpu, cuda or mps.")
+    if not available.get(device, True):
+        raise LimbeckError(f"This machine has no {device} device that torch can use: use --device auto or cpu.")
+    return Accelerator(cpu=device == "cpu", mixed_precision="no")
+
+
+@contextmanager
+def own_random_state(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch for the block and put its generators back afterwards, so that nobody's draws are disturbed."""
+    from limbeck.train.checkpoint import random_state, restore_random_state
+
+    before = random_state(device)
+    torch.manual_seed(seed)
+    try:
+        yield
+    finally:
+        restore_random_state(before, device)

@@ -1,0 +1,248 @@
+"""The loop, for every scheme, readable from top to bottom."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from limbeck.data.loader import Loader, Share
+from limbeck.evaluate.quality import evaluate, predictor
+from limbeck.schemes import Scheme
+from limbeck.train.engine import Engine, own_random_state
+from limbeck.train.feed import Feed
+from limbeck.train.interrupt import Interrupted, Request, stop_requests
+from limbeck.train.ledger import Ledger
+from limbeck.train.optim import clip, make_optimizers, set_lr
+from limbeck.train.plan import Plan
+from limbeck.train.state import State
+from limbeck.train.watch import Watcher
+
+
+@dataclass
+class Run:
+    """What a training gave.
+
+    Args:
+        model: the deployable model, with the selected weights.
+        history: one row for each evaluated epoch.
+        best_state: weights at the best validation epoch.
+        last_state: weights at the last epoch.
+        best_score: validation score of ``best_state``, ``None`` without a validation part.
+        steps: optimizer steps.
+        seconds: wall time, over all sittings where it was resumed.
+    """
+
+    model: nn.Module
+    history: list[dict[str, Any]]
+    best_state: dict[str, Tensor]
+    last_state: dict[str, Tensor]
+    best_score: float | None
+    steps: int
+    seconds: float = 0.0
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def fit(
+    scheme: Scheme,
+    data: Feed,
+    plan: Plan | None = None,
+    *,
+    folder: str | Path | None = None,
+    resume: bool = False,
+    watchers: Sequence[Watcher] = (),
+    label: str = "student",
+) -> Run:
+    """Train ``scheme`` on ``data`` as ``plan`` says.
+
+    Args:
+        scheme: gives the loss parts of a batch.
+        data: what to train and validate on.
+        plan: how long and how; the defaults of :class:`Plan` unless told.
+        folder: where checkpoints go; without one nothing is written and nothing can be resumed.
+        resume: go on from the folder's last checkpoint, to the same bits as if never stopped.
+        watchers: progress bars and trackers.
+        label: what the history and the watchers call this training.
+
+    Returns:
+        The trained model and how it came about.
+
+    Raises:
+        LimbeckError: the loss became NaN; the checkpoint belongs to another training; no space left.
+        Interrupted: Ctrl-C or SIGTERM; the checkpoint is written.
+
+    Example:
+        >>> from limbeck.schemes import Supervised
+        >>> pairs = [(torch.randn(4), index % 2) for index in range(8)]
+        >>> run = fit(Supervised(nn.Linear(4, 2)), Feed.of(pairs, pairs), Plan(epochs=2, batch_size=4))
+        >>> run.steps
+        4
+    """
+    plan = plan or Plan()
+    engine = Engine(plan)
+    folder = Path(folder) if folder is not None else None
+    with own_random_state(plan.seed + engine.rank, engine.device), stop_requests() as request:
+        return _Training(scheme, data, plan, engine, folder, watchers, label).run(resume, request)
+
+
+class _Training:
+    """One call of :func:`fit`, cut into pieces that each fit on a screen."""
+
+    def __init__(
+        self,
+        scheme: Scheme,
+        data: Feed,
+        plan: Plan,
+        engine: Engine,
+        folder: Path | None,
+        watchers: Sequence[Watcher],
+        label: str,
+    ):
+        self.scheme, self.plan, self.engine, self.label = scheme, plan, engine, label
+        self.watchers = watchers if engine.is_main else ()
+        self.train = _loader(data.train, plan, engine, scheme.smallest_batch)
+        self.validation = _loader(data.validation, plan, engine, 1) if data.validation is not None else None
+        scheme.to(engine.device)
+        if plan.channels_last:
+            scheme.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.state = State(scheme, plan, engine, folder, _identity(scheme, data))
+        if plan.compile:
+            scheme.deployable().compile()
+        self.optimizers = make_optimizers(scheme, plan)
+        self.model = engine.prepare(scheme)
+        self.ledger = Ledger(every=1 if engine.device.type == "cpu" else 20)
+
+    def run(self, resume: bool, request: Request) -> Run:
+        state, plan = self.state, self.plan
+        steps_per_epoch = len(self.train.steps(0))
+        self.scheme.progress.total_steps = plan.epochs * steps_per_epoch
+        self.scheme.progress.epochs = plan.epochs
+        if resume:
+            state.restore(self.optimizers, self.ledger)
+        for watcher in self.watchers:
+            watcher.started(self.label, plan.epochs, steps_per_epoch, self.scheme.progress)
+        state.clock = time.perf_counter()
+        while not state.finished:
+            self.epoch(state.epoch, request)
+            self.scheme.after_epoch()
+            self.validate()
+            state.save(self.optimizers, self.ledger)
+        for watcher in self.watchers:
+            watcher.finished(self.label)
+        return self.result()
+
+    def epoch(self, epoch: int, request: Request) -> None:
+        state, progress = self.state, self.scheme.progress
+        self.scheme.train()
+        if state.step_in_epoch == 0:
+            self.ledger.start()
+        for shares in self.train.epoch(epoch, state.step_in_epoch):
+            parts = self.step(shares, self.plan.lr_at(progress.step, progress.total_steps))
+            progress.step += 1
+            state.step_in_epoch += 1
+            self.ledger.add(progress.step, parts)
+            samples = sum(len(share.batch) for share in shares) * self.engine.world
+            for watcher in self.watchers:
+                watcher.stepped(progress, self.ledger.latest, samples)
+            if request.asked:
+                state.save(self.optimizers, self.ledger)
+                raise Interrupted
+            if self.plan.checkpoint_every and progress.step % self.plan.checkpoint_every == 0:
+                state.save(self.optimizers, self.ledger)
+        state.epoch += 1
+        state.step_in_epoch = 0
+        progress.epoch = state.epoch
+
+    def step(self, shares: list[Share], lr: float) -> dict[str, Tensor]:
+        """Take one optimizer step in each phase and return the loss parts that were optimised."""
+        self.scheme.before_step()
+        logged: dict[str, Tensor] = {}
+        for phase, optimizer in self.optimizers.items():
+            set_lr(optimizer, lr)
+            optimizer.zero_grad(set_to_none=True)
+            for number, share in enumerate(shares):
+                self.backward(share, phase, number == len(shares) - 1, logged)
+            if self.plan.clip is not None:
+                self.engine.scaler.unscale_(optimizer)
+                clip(optimizer, self.plan.clip)
+            self.engine.scaler.step(optimizer)
+        self.engine.scaler.update()
+        self.scheme.after_step()
+        self.state.average()
+        return logged
+
+    def backward(self, share: Share, phase: str, last: bool, logged: dict[str, Tensor]) -> None:
+        """Add one batch's gradients, group by group, so that only one group's graph is alive at a time."""
+        batch = share.batch.to(self.engine.device, non_blocking=True)
+        groups = self.scheme.groups(batch)
+        for group in range(groups):
+            with self.engine.synchronised(self.model, last and group == groups - 1):
+                with self.engine.autocast():
+                    parts = self.model(batch, phase, group)
+                weighted = {name: part * share.weight for name, part in parts.items()}
+                total = torch.stack(list(weighted.values())).sum()
+                self.engine.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
+            for name, part in weighted.items():
+                logged[name] = logged[name] + part.detach() if name in logged else part.detach()
+
+    def validate(self) -> None:
+        """Close the epoch with a row of the history; on evaluated epochs, see whether it is the best so far."""
+        state, plan = self.state, self.plan
+        means = self.ledger.means()
+        joined = self.engine.mean(torch.tensor(list(means.values()), dtype=torch.float64, device=_exact(self.engine)))
+        row: dict[str, Any] = {
+            "role": self.label,
+            "seed": plan.seed,
+            "epoch": state.epoch,
+            "step": self.scheme.progress.step,
+            "lr": plan.lr_at(self.scheme.progress.step - 1, self.scheme.progress.total_steps),
+            **dict(zip(means, joined.tolist(), strict=True)),
+        }
+        last = state.epoch == plan.epochs
+        if self.validation is not None and (last or state.epoch % plan.evaluate_every == 0):
+            task = self.scheme.task
+            predict = predictor(state.deployed, task, self.scheme.role)
+            scores = evaluate(predict, self.validation, task, device=self.engine.device, full=False).scores
+            row |= {f"val_{name}": score for name, score in scores.items()}
+            state.judge(scores[task.metric], task.higher_is_better)
+        row["seconds"] = state.tick()
+        state.history.append(row)
+        for watcher in self.watchers:
+            watcher.evaluated(self.scheme.progress, row)
+
+    def result(self) -> Run:
+        state = self.state
+        last = {key: value.detach().cpu().clone() for key, value in state.deployed.state_dict().items()}
+        best = state.best_state if state.best_state is not None else last
+        model = self.scheme.deployable()
+        model.load_state_dict(best if self.plan.select == "best" else last)
+        model.eval()
+        return Run(
+            model, state.history, best, last, state.best_score, self.scheme.progress.step, state.seconds
+        )
+
+
+def _loader(part: Any, plan: Plan, engine: Engine, smallest: int) -> Loader:
+    return Loader(
+        part,
+        plan.batch_size,
+        seed=plan.seed,
+        accumulate=plan.accumulate,
+        smallest=smallest,
+        workers=plan.workers,
+        rank=engine.rank,
+        world=engine.world,
+        pin=engine.device.type == "cuda",
+    )
+
+
+def _identity(scheme: Scheme, data: Feed) -> dict[str, str]:
+    return {"scheme": type(scheme).__name__, "data": data.train.views.fingerprint(), **scheme.identity()}
+
+
+def _exact(engine: Engine) -> torch.device:
+    """Return where float64 exists: Apple's GPUs have none."""
+    return torch.device("cpu") if engine.device.type == "mps" else engine.device

@@ -1,0 +1,158 @@
+"""How far one training has come, in memory and on disk."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from limbeck.errors import LimbeckError
+from limbeck.schemes import Scheme
+from limbeck.train.checkpoint import (
+    differences,
+    random_state,
+    read_checkpoint,
+    restore_random_state,
+    write_checkpoint,
+)
+from limbeck.train.engine import Engine
+from limbeck.train.ledger import Ledger
+from limbeck.train.plan import Plan
+
+CIRCUMSTANCES = {"device", "workers", "checkpoint_every"}
+"""Settings of a plan that may change on resume: they do not change what is computed (a device, only its rounding)."""
+
+
+class State:
+    """Everything that changes while a scheme is trained.
+
+    Args:
+        scheme: what is trained.
+        plan: how.
+        engine: where.
+        folder: of the checkpoints, or ``None`` to keep nothing.
+        identity: fingerprints of data and teacher, which must be the same on resume.
+    """
+
+    def __init__(
+        self, scheme: Scheme, plan: Plan, engine: Engine, folder: Path | None, identity: dict[str, str]
+    ):
+        self.scheme, self.plan, self.engine, self.folder, self.identity = scheme, plan, engine, folder, identity
+        self.epoch = 0
+        self.step_in_epoch = 0
+        self.history: list[dict[str, Any]] = []
+        self.best_score: float | None = None
+        self.best_state: dict[str, Tensor] | None = None
+        self.stale = 0
+        self.seconds = 0.0
+        self.clock = time.perf_counter()
+        self.ema = _averaged(scheme.deployable(), plan.ema) if plan.ema else None
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or patience has run out."""
+        impatient = self.plan.patience is not None and self.stale >= self.plan.patience
+        return self.epoch >= self.plan.epochs or impatient
+
+    @property
+    def deployed(self) -> nn.Module:
+        """The model that is evaluated and kept: the averaged one where there is an average."""
+        return self.ema.module if self.ema is not None else self.scheme.deployable()
+
+    def average(self) -> None:
+        """Move the average towards the weights after an optimizer step."""
+        if self.ema is not None:
+            self.ema.update_parameters(self.scheme.deployable())
+
+    def judge(self, score: float, higher_is_better: bool) -> None:
+        """Keep the weights if ``score`` is the best so far."""
+        best = self.best_score
+        if best is None or (score > best if higher_is_better else score < best):
+            self.best_score, self.stale = score, 0
+            state = self.deployed.state_dict()
+            self.best_state = {key: value.detach().cpu().clone() for key, value in state.items()}
+            if self.folder is not None and self.engine.is_main:
+                write_checkpoint(self.folder / "best.pt", self.best_state)
+        else:
+            self.stale += 1
+
+    def tick(self) -> float:
+        """Return the seconds spent so far and go on counting from here."""
+        now = time.perf_counter()
+        self.seconds += now - self.clock
+        self.clock = now
+        return self.seconds
+
+    def save(self, optimizers: dict[str, torch.optim.Optimizer], ledger: Ledger) -> None:
+        """Write ``last.pt``; a loss that is not finite is refused first, so the last good one stays."""
+        ledger.read()
+        if self.folder is None:
+            return
+        self.tick()
+        generators = {key: self.engine.gather(value) for key, value in random_state(self.engine.device).items()}
+        if self.engine.is_main:
+            write_checkpoint(self.folder / "last.pt", self._contents(optimizers, ledger, generators))
+        self.engine.wait()
+
+    def _contents(
+        self, optimizers: dict[str, torch.optim.Optimizer], ledger: Ledger, generators: dict[str, Tensor]
+    ) -> dict[str, Any]:
+        return {
+            "settings": self._settings(),
+            "scheme": self.scheme.state_dict(),
+            "optimizers": {phase: each.state_dict() for phase, each in optimizers.items()},
+            "scaler": self.engine.scaler.state_dict(),
+            "ema": self.ema.state_dict() if self.ema is not None else None,
+            "generators": generators,
+            "epoch": self.epoch,
+            "step_in_epoch": self.step_in_epoch,
+            "step": self.scheme.progress.step,
+            "sums": ledger.sums,
+            "count": ledger.count,
+            "history": self.history,
+            "best_score": self.best_score,
+            "stale": self.stale,
+            "seconds": self.seconds,
+        }
+
+    def _settings(self) -> dict[str, Any]:
+        plan = self.plan.model_dump(exclude=CIRCUMSTANCES)
+        return {"train": plan, "processes": self.engine.world, **self.identity}
+
+    def restore(self, optimizers: dict[str, torch.optim.Optimizer], ledger: Ledger) -> None:
+        """Go back to ``last.pt``, if there is one.
+
+        Raises:
+            LimbeckError: it belongs to a training with other settings, data or teacher.
+        """
+        if self.folder is None or not (self.folder / "last.pt").exists():
+            return
+        saved = read_checkpoint(self.folder / "last.pt")
+        changed = differences(saved["settings"], self._settings())
+        if changed:
+            raise LimbeckError(
+                f"{self.folder} cannot be resumed with changed settings ({'; '.join(changed)}): "
+                "put them back, or start a new run."
+            )
+        self.scheme.load_state_dict(saved["scheme"])
+        for phase, optimizer in optimizers.items():
+            optimizer.load_state_dict(saved["optimizers"][phase])
+        self.engine.scaler.load_state_dict(saved["scaler"])
+        if self.ema is not None:
+            self.ema.load_state_dict(saved["ema"])
+        self.epoch, self.step_in_epoch = saved["epoch"], saved["step_in_epoch"]
+        self.scheme.progress.step, self.scheme.progress.epoch = saved["step"], saved["epoch"]
+        ledger.sums, ledger.count = saved["sums"], saved["count"]
+        self.history, self.best_score = saved["history"], saved["best_score"]
+        self.stale, self.seconds = saved["stale"], saved["seconds"]
+        if self.best_score is not None:
+            self.best_state = read_checkpoint(self.folder / "best.pt")
+        own = {key: value[self.engine.rank] for key, value in saved["generators"].items()}
+        restore_random_state(own, self.engine.device)
+
+
+def _averaged(model: nn.Module, decay: float) -> AveragedModel:
+    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+    return averaged.requires_grad_(False)

@@ -7,7 +7,7 @@ Its JSON Schema is ``RunRecord.json_schema()``.
 import json
 import math
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -17,6 +17,7 @@ from pydantic import (
     NonNegativeFloat,
     NonNegativeInt,
     ValidationError,
+    model_validator,
 )
 
 from limbeck.errors import LimbeckError
@@ -24,7 +25,7 @@ from limbeck.files import write_text
 
 __all__ = ["RunRecord", "read_run"]
 
-SCHEMA = 1
+SCHEMA: Final = 1
 
 
 def _undefined_as_none(value: object) -> object:
@@ -137,6 +138,14 @@ class Gain(_Part):
     gap_recovered: Number = None
     """(distilled - alone) / (teacher - alone); null when the teacher is not better than alone."""
     verdict: Literal["helped", "no evidence", "hurt"]
+
+    @model_validator(mode="after")
+    def _says_no_more_than_its_interval(self) -> Self:
+        low, high = self.absolute.ci95 or (0.0, 0.0)
+        shown = "helped" if low > 0 else "hurt" if high < 0 else "no evidence"
+        if self.verdict != shown:
+            raise ValueError(f"the interval {self.absolute.ci95} shows {shown!r}, not {self.verdict!r}")
+        return self
 
 
 class Fidelity(_Part):
@@ -253,18 +262,15 @@ def read_run(folder: str | Path) -> RunRecord:
     Example:
         >>> read_run("no/such/run")
         Traceback (most recent call last):
-        limbeck.errors.LimbeckError: No run in no/such/run: the folder does not exist. ...
+        limbeck.errors.LimbeckError: No finished run in no/such/run: the folder does not exist. ...
     """
     folder = Path(folder)
     path = folder / "run.json"
-    if not folder.is_dir():
-        raise LimbeckError(
-            f"No run in {folder}: the folder does not exist. Give one that limbeck train or distill wrote."
-        )
     if not path.is_file():
+        reason = "it has no run.json" if folder.is_dir() else "the folder does not exist"
         raise LimbeckError(
-            f"No finished run in {folder}: it has no run.json. Give one that limbeck train or distill "
-            "wrote, or finish an interrupted run with --resume."
+            f"No finished run in {folder}: {reason}. Give a folder that limbeck train or distill wrote, "
+            "or finish an interrupted run with --resume."
         )
     try:
         content = json.loads(path.read_text(encoding="utf-8"))

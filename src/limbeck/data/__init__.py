@@ -1,10 +1,12 @@
 """Data: sources, splits, views, and what a model wants to be fed."""
 
 from limbeck.data.augment import AUGMENTATIONS, Shift, Standard, augmentation, default_augmentation
+from limbeck.data.datasets import dataset_data
 from limbeck.data.door import DOORS, open_data
+from limbeck.data.seeding import view_seed
 from limbeck.data.source import Data, Source, TensorSource
 from limbeck.data.transforms import InputTransform, Standardise, fit, transform_from_dict
-from limbeck.data.views import Key, Views, view_seed
+from limbeck.data.views import Key, Views
 
 __all__ = [
     "AUGMENTATIONS",
@@ -19,6 +21,7 @@ __all__ = [
     "TensorSource",
     "Views",
     "augmentation",
+    "dataset_data",
     "default_augmentation",
     "fit",
     "open_data",

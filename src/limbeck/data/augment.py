@@ -100,7 +100,8 @@ def augmentation(name: str, canvas: tuple[int, int] | None = None) -> Shift | St
 
     Args:
         name: ``none``; ``shift``, by up to an eighth of the shorter side; ``crop-flip``, the same
-            and mirrored; ``resized-crop-flip``, a window of 25–100 % of the area; ``affine``, ±10°, ±10 % moved and scaled;
+            and mirrored; ``resized-crop-flip``, a window of 25–100 % of the area; ``affine``,
+            ±10°, ±10 % moved and scaled;
             ``randaugment``; ``trivial`` (TrivialAugment).
         canvas: (height, width) of the images.
 

@@ -1,14 +1,15 @@
 """The data doors: from what a person writes to data with its parts."""
 
 from dataclasses import replace
+from pathlib import Path
 
 from torch import Tensor
 
 from limbeck.data.source import Data
 from limbeck.data.splits import subset
-from limbeck.errors import LimbeckError
+from limbeck.errors import LimbeckError, did_you_mean
 
-DOORS = ("digits", "folder:PATH", "idx:PATH", "csv:PATH#COLUMN", "sklearn:diabetes")
+DOORS = ("digits", "folder:PATH", "idx:PATH", "csv:PATH", "csv:PATH#COLUMN", "sklearn:diabetes")
 """What ``--data`` takes."""
 
 
@@ -33,28 +34,87 @@ def open_data(
         >>> len(data.train), data.classes[:3]
         (100, ('0', '1', '2'))
     """
+    if size is not None and size < 1:
+        raise LimbeckError(f"The image size must be at least 1 pixel, but is {size}.")
     data = _opened(spec, seed=seed, size=size, skip_bad=skip_bad)
+    if size is not None and data.is_image:
+        data = replace(data, shape=(data.shape[0], size, size))
     if limit is not None:
         data = replace(data, train=subset(data.train, _labels(data), limit, seed))
-    if size is not None and data.is_image:
-        if size < 1:
-            raise LimbeckError(f"The image size must be at least 1 pixel, but is {size}.")
-        data = replace(data, shape=(data.shape[0], size, size))
     return data
 
 
 def _opened(spec: str, *, seed: int, size: int | None, skip_bad: bool) -> Data:
+    """Call the door that ``spec`` names; each imports what it needs only when called."""
     door, _, rest = spec.partition(":")
-    if spec == "digits":
-        from limbeck.data.digits import digits
+    if spec in ("digits", "sklearn:diabetes"):
+        from limbeck.data import embedded
 
-        return digits(seed)
+        return embedded.digits(seed) if spec == "digits" else embedded.diabetes(seed)
+    if door == "folder":
+        from limbeck.data.folder import folder
+
+        return folder(_folder(spec, rest), seed=seed, size=size, skip_bad=skip_bad, name=spec)
     if door == "idx":
         from limbeck.data.idx import idx
 
-        return idx(rest, seed, spec)
-    raise LimbeckError(f"No data {spec!r}; there are {', '.join(DOORS)}.")
+        return idx(_folder(spec, rest), seed=seed, name=spec)
+    if door == "csv":
+        from limbeck.data.csv import csv_table
+
+        path, column = _csv_parts(rest)
+        return csv_table(_file(spec, path), column, seed=seed, name=spec)
+    raise _no_door(spec)
 
 
 def _labels(data: Data) -> Tensor | None:
     return data.source.targets if data.task == "classification" else None
+
+
+def _csv_parts(rest: str) -> tuple[str, str | None]:
+    """Split ``PATH#COLUMN``; a file whose own name has a ``#`` is taken as it is."""
+    path, mark, column = rest.rpartition("#")
+    if not mark or Path(rest).expanduser().exists():
+        return rest, None
+    return path, column
+
+
+def _folder(spec: str, text: str) -> Path:
+    path = _existing(spec, text)
+    if not path.is_dir():
+        door = spec.partition(":")[0]
+        raise LimbeckError(f"{path} in {spec!r} is a file, but {door}: takes a folder.")
+    return path
+
+
+def _file(spec: str, text: str) -> Path:
+    path = _existing(spec, text)
+    if not path.is_file():
+        raise LimbeckError(f"{path} in {spec!r} is a folder, but csv: takes a file.")
+    return path
+
+
+def _existing(spec: str, text: str) -> Path:
+    """Return the path that ``text`` names; the shell leaves a ``~`` behind a colon to us."""
+    if not text:
+        raise LimbeckError(f"Data {spec!r} must name a path, as in {spec.partition(':')[0]}:PATH.")
+    path = Path(text).expanduser()
+    if not path.exists():
+        beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
+        raise LimbeckError(f"There is no {path} for data {spec!r}.{did_you_mean(path.name, beside)}")
+    return path
+
+
+def _no_door(spec: str) -> LimbeckError:
+    known = sorted({each.split("PATH")[0] for each in DOORS})
+    path = Path(spec).expanduser()
+    if spec and path.exists():
+        door = "folder" if path.is_dir() else "csv"
+        if path.is_dir() and any(path.glob("*idx?-ubyte*")):
+            door = "idx"
+        hint = f" Did you mean '{door}:{spec}'?"
+    else:
+        hint = did_you_mean(spec, known)
+        door = spec.partition(":")[0]
+        hint = hint or did_you_mean(f"{door}:", known)
+    return LimbeckError(f"No data {spec!r}; there are {', '.join(DOORS)}.{hint}")

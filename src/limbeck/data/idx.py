@@ -88,8 +88,8 @@ def read_idx(path: str | Path, axes: int) -> Tensor:
             start = file.read(4 + 4 * axes)
             if len(start) < 4 + 4 * axes or start[:4] != bytes((0, 0, 8, axes)):
                 raise LimbeckError(
-                    f"{path} is not an idx file of bytes with {axes} axes: it must begin 00 00 08 {axes:02x}, "
-                    f"but begins {start[:4].hex(' ') or 'empty'}."
+                    f"{path} is not an idx file of bytes with {axes} axes: "
+                    f"it must begin 00 00 08 {axes:02x}, but begins {start[:4].hex(' ') or 'empty'}."
                 )
             shape = struct.unpack(f">{axes}I", start[4:])
             wanted = int(np.prod(shape, dtype=object))

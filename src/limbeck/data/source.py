@@ -13,12 +13,12 @@ class Source(Protocol):
     """Samples in a fixed order, before augmentation.
 
     A source in memory may also offer ``read_many(indices) -> Tensor``, which gathers a batch at once; a
-    source that draws random numbers while it reads sets ``stochastic = True``, and one whose samples need
-    their own way of being put together has a ``collate_fn``.
+    source that draws random numbers while it reads sets ``stochastic = True``; one whose targets are read with
+    the sample has ``read_pair(index) -> (sample, target)``, and perhaps a ``collate_fn`` to put pairs together.
     """
 
     targets: Any
-    """(N,) int64 classes or float32 values; a list where targets are neither (boxes, say)."""
+    """(N,) int64 classes or float32 values; ``None`` where they are neither (boxes) and come with the sample."""
 
     def __len__(self) -> int: ...
 
@@ -112,8 +112,8 @@ class Data:
 
     @property
     def canvas(self) -> tuple[int, int] | None:
-        """Height and width every image is brought to, or ``None`` for features."""
-        return (self.shape[1], self.shape[2]) if self.is_image else None
+        """Height and width that images are brought to; ``None`` for features and where targets are boxes."""
+        return (self.shape[1], self.shape[2]) if self.is_image and self.task != "other" else None
 
     def fingerprint(self) -> str:
         """Return a sha256 (hex) of the samples, the split and the class names."""

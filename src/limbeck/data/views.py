@@ -4,12 +4,8 @@ What view v of sample i looks like is a function of (seed, i, v) alone: not of t
 worker that made it, the order, or the process. A teacher's outputs can therefore be kept by (index, view).
 """
 
-import hashlib
 import inspect
-import random
-import struct
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -19,7 +15,9 @@ from torch.utils.data import Dataset
 
 from limbeck.data.augment import Shift, Standard
 from limbeck.data.canvas import framed
+from limbeck.data.seeding import seeding, view_seed
 from limbeck.data.source import Data, Source, digest, take
+from limbeck.errors import LimbeckError
 from limbeck.types import Batch
 
 Key: TypeAlias = tuple[int, int]
@@ -30,24 +28,6 @@ Transform: TypeAlias = Callable[[Tensor], Tensor]
 
 Augment: TypeAlias = Callable[[Tensor], Tensor] | Shift
 """From one sample to one draw of it; or, as :class:`Shift` does, a batch at a time from its seeds."""
-
-
-def view_seed(seed: int, index: int, view: int) -> int:
-    """Return the 64-bit number that decides view ``view`` of sample ``index``.
-
-    A counter-based generator: a hash (BLAKE2b) of the three numbers, so any of them can be asked for alone.
-
-    Args:
-        seed: of the run.
-        index: of the sample.
-        view: number of the augmentation draw.
-
-    Example:
-        >>> view_seed(0, 1, 2) == view_seed(0, 1, 2), view_seed(0, 1, 2) == view_seed(0, 2, 1)
-        (True, False)
-    """
-    packed = struct.pack("<QQQ", seed % 2**64, index % 2**64, view % 2**64)
-    return int.from_bytes(hashlib.blake2b(packed, digest_size=8).digest(), "little")
 
 
 class Views(Dataset[Batch]):
@@ -102,16 +82,20 @@ class Views(Dataset[Batch]):
         return self.__getitems__([key])
 
     def __getitems__(self, keys: Sequence[Key]) -> Batch:
-        """Return the batch of the samples and views in ``keys``, in that order."""
+        """Return the batch of the samples and views in ``keys``, in that order.
+
+        Raises:
+            LimbeckError: the samples differ in shape and nothing was said on how to put them together.
+        """
         pairs = torch.tensor(keys, dtype=torch.int64).view(-1, 2)
         index, view = pairs[:, 0].contiguous(), pairs[:, 1].contiguous()
-        targets = take(self.source.targets, index)
-        samples = self._drawn(index, keys)
-        collate = getattr(self.source, "collate_fn", None)
-        if collate is not None:
-            samples, targets = collate(list(zip(samples, targets, strict=True)))
-        elif not isinstance(samples, Tensor):
-            samples = torch.stack(samples)
+        read_many = getattr(self.source, "read_many", None)
+        if read_many is not None and (self.augment is None or isinstance(self.augment, Shift)):
+            samples, targets = framed(read_many(index), self.canvas), take(self.source.targets, index)
+        else:
+            samples, targets = self._put_together(index, self._read_singly(keys))
+        if isinstance(self.augment, Shift):
+            samples = self.augment.batched(samples, np.array(self._seeds(keys), dtype=np.uint64))
         return Batch(self._for_models(samples), targets, index, view)
 
     def fingerprint(self) -> str:
@@ -122,42 +106,44 @@ class Views(Dataset[Batch]):
             [self.source.fingerprint(), _description(self.augment), str(self.seed), str(self.canvas), *wanted]
         )
 
-    def _drawn(self, index: Tensor, keys: Sequence[Key]) -> Any:
-        """Return the samples on the canvas, augmented: a tensor (N, …), or a list where they cannot stack."""
-        read_many = getattr(self.source, "read_many", None)
-        if self.augment is None and not getattr(self.source, "stochastic", False):
-            if read_many is not None:
-                return framed(read_many(index), self.canvas)
-            return [framed(self.source.read(each), self.canvas) for each in index.tolist()]
-        seeds = [view_seed(self.seed, each, view) for each, view in keys]
-        if not isinstance(self.augment, Shift):
-            return self._drawn_singly(index, seeds, self.augment)
-        if read_many is not None:
-            images = framed(read_many(index), self.canvas)
-        else:
-            images = torch.stack(self._read_seeded(index, seeds))
-        return self.augment.batched(images, np.array(seeds, dtype=np.uint64))
+    def _seeds(self, keys: Sequence[Key]) -> list[int]:
+        return [view_seed(self.seed, index, view) for index, view in keys]
 
-    def _read_seeded(self, index: Tensor, seeds: Sequence[int]) -> list[Tensor]:
-        with seeding(everything=True) as seed_with:
-            images = []
-            for each, number in zip(index.tolist(), seeds, strict=True):
+    def _read_singly(self, keys: Sequence[Key]) -> list[tuple[Any, Any]]:
+        """Return each sample on the canvas and its target, drawn under the sample's own seed."""
+        augment = self.augment if not isinstance(self.augment, Shift) else None
+        stochastic = bool(getattr(self.source, "stochastic", False))
+        if augment is None and not stochastic:
+            return [self._read(index, None) for index, _ in keys]
+        pairs = []
+        with seeding(everything=stochastic or not isinstance(augment, Standard)) as seed_with:
+            for (index, _), number in zip(keys, self._seeds(keys), strict=True):
                 seed_with(number)
-                images.append(framed(self.source.read(each), self.canvas))
-            return images
+                pairs.append(self._read(index, augment))
+        return pairs
 
-    def _drawn_singly(
-        self, index: Tensor, seeds: Sequence[int], augment: Callable[[Tensor], Tensor] | None
-    ) -> list[Tensor]:
-        """Return each sample augmented under its own seed."""
-        ours = isinstance(augment, Standard) and not getattr(self.source, "stochastic", False)
-        drawn = []
-        with seeding(everything=not ours) as seed_with:
-            for each, number in zip(index.tolist(), seeds, strict=True):
-                seed_with(number)
-                sample = self.source.read(each)
-                drawn.append(framed(augment(sample) if augment is not None else sample, self.canvas))
-        return drawn
+    def _read(self, index: int, augment: Callable[[Tensor], Tensor] | None) -> tuple[Any, Any]:
+        read_pair = getattr(self.source, "read_pair", None)
+        sample, target = read_pair(index) if read_pair is not None else (self.source.read(index), None)
+        if augment is not None:
+            sample = augment(sample)
+        return (framed(sample, self.canvas) if isinstance(sample, Tensor) else sample), target
+
+    def _put_together(self, index: Tensor, pairs: list[tuple[Any, Any]]) -> tuple[Any, Any]:
+        """Return inputs and targets of samples that were read one by one."""
+        collate = getattr(self.source, "collate_fn", None)
+        if collate is not None:
+            samples, targets = collate(pairs)
+            return samples, targets
+        shapes = {tuple(sample.shape) for sample, _ in pairs}
+        if len(shapes) > 1:
+            raise LimbeckError(
+                f"Samples of shapes {' and '.join(map(str, sorted(shapes)[:2]))} do not stack into a batch: "
+                "make them alike, or pass collate_fn."
+            )
+        known = self.source.targets
+        targets = take(known, index) if known is not None else [target for _, target in pairs]
+        return torch.stack([sample for sample, _ in pairs]), targets
 
     def _for_models(self, samples: Any) -> Any:
         if self.inputs is None or not isinstance(samples, Tensor):
@@ -168,43 +154,6 @@ class Views(Dataset[Batch]):
         if all(each == transforms[0] for each in transforms):
             return transforms[0](samples)
         return {role: transform(samples) for role, transform in self.inputs.items()}
-
-
-@contextmanager
-def seeding(everything: bool) -> Iterator[Callable[[int], None]]:
-    """Yield a function that seeds the global generators; afterwards they are as they were.
-
-    Args:
-        everything: Python's and numpy's generators too, not only torch's.
-
-    Example:
-        >>> before = torch.get_rng_state()
-        >>> with seeding(everything=True) as seed_with:
-        ...     seed_with(7)
-        ...     first = torch.rand(())
-        ...     seed_with(7)
-        ...     again = torch.rand(())
-        >>> bool(first == again), torch.equal(before, torch.get_rng_state())
-        (True, True)
-    """
-    # the CPU generator itself, not torch.manual_seed: that also walks over every accelerator
-    generator = torch.default_generator
-    torch_state = generator.get_state()
-    others = (random.getstate(), np.random.get_state()) if everything else None
-
-    def seed_with(number: int) -> None:
-        generator.manual_seed(number)
-        if everything:
-            random.seed(number)
-            np.random.seed(number % 2**32)
-
-    try:
-        yield seed_with
-    finally:
-        generator.set_state(torch_state)
-        if others is not None:
-            random.setstate(others[0])
-            np.random.set_state(others[1])
 
 
 def _description(part: Any) -> str:

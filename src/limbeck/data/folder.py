@@ -1,0 +1,221 @@
+"""Image files with a folder for each class, with or without folders for train, validation and test."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from limbeck.data.images import SUFFIXES, check, decode
+from limbeck.data.source import Data, digest
+from limbeck.data.splits import hold_out, refuse_bad_classes
+from limbeck.errors import LimbeckError
+
+PARTS = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val"),
+    "test": ("test", "testing"),
+}
+"""What the folders of the three parts may be called, in any case."""
+
+LARGEST_CANVAS = 224
+"""Images of many sizes are brought to squares of their median shorter side, but no larger than this."""
+
+
+class FolderSource:
+    """Image files in a fixed order.
+
+    Args:
+        root: what names in the fingerprint are relative to.
+        paths: the files.
+        targets: (N,) int64 class of each.
+        grey: whether images are read as one channel, else as three.
+    """
+
+    def __init__(self, root: Path, paths: Sequence[Path], targets: Tensor, grey: bool):
+        self.root = root
+        self.paths = tuple(paths)
+        self.targets = targets
+        self.grey = grey
+        self._fingerprint: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def read(self, index: int) -> Tensor:
+        """Return image ``index`` as uint8 (C, H, W), in its own size."""
+        return decode(self.paths[index], self.grey)
+
+    def fingerprint(self) -> str:
+        """Return the sha256 of every file's name, size and bytes.
+
+        Of more than 1 GiB in all, each file gives its size and its first part only, so that opening a large
+        collection does not mean reading it twice.
+        """
+        if self._fingerprint is None:
+            self._fingerprint = digest([str(self.grey), self.targets, *self._contents()])
+        return self._fingerprint
+
+    def _contents(self) -> Iterator[str | bytes]:
+        most = 2**30 // max(1, len(self.paths))
+        for path in self.paths:
+            yield path.relative_to(self.root).as_posix()
+            yield str(path.stat().st_size)
+            with path.open("rb") as file:
+                yield file.read(most)
+
+
+@dataclass
+class _Files:
+    """Files and classes gathered over the parts, in order."""
+
+    paths: list[Path]
+    labels: list[int]
+    skipped: list[str]
+    grey: bool
+    sizes: list[tuple[int, int]]
+
+
+def folder(
+    path: str | Path,
+    *,
+    seed: int = 0,
+    size: int | None = None,
+    skip_bad: bool = False,
+    name: str | None = None,
+) -> Data:
+    """Return the images under ``path``, whose folders name their classes.
+
+    With folders ``train`` and ``test``, a fifth of train is for validation unless there is a ``validation``
+    (``val``) folder too. Without ``test``, or without any of them, a fifth is held out for test, and of the
+    rest a fifth for validation. Images are read as RGB unless all are grey.
+
+    Args:
+        path: the folder.
+        seed: of the split.
+        size: height and width that images are brought to; when not given, their own if all share one, else
+            squares of their median shorter side, at most 224.
+        skip_bad: decode every image now and leave out those that cannot be read.
+        name: what the data is called in reports; ``folder:PATH`` when not given.
+
+    Raises:
+        LimbeckError: no classes, an empty class, too few images, or an image that cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> root = Path(tempfile.mkdtemp())
+        >>> for number in range(20):
+        ...     place = root / ("cat" if number % 2 else "dog")
+        ...     place.mkdir(exist_ok=True)
+        ...     Image.new("RGB", (12, 10), (number, 0, 0)).save(place / f"{number}.png")
+        >>> data = folder(root)
+        >>> data.classes, data.shape, len(data.train), len(data.validation), len(data.test)
+        (('cat', 'dog'), (3, 10, 12), 13, 3, 4)
+    """
+    root = Path(path)
+    name = name or f"folder:{path}"
+    parts = _parts(root)
+    classes = tuple(sorted(each.name for each in _subfolders(parts["train"])))
+    if not classes:
+        raise LimbeckError(f"{parts['train']} has no folders: put the images of each class into its own.")
+    files, spans = _gathered(parts, classes, skip_bad)
+    targets = torch.tensor(files.labels, dtype=torch.int64)
+    refuse_bad_classes(name, targets[: spans["train"][1]], classes)
+    indices = {part: torch.arange(*span) for part, span in spans.items()}
+    notes = tuple(_split_missing(indices, targets, seed))
+    source = FolderSource(root, files.paths, targets, files.grey)
+    shape = (1 if files.grey else 3, *_canvas(files.sizes, size))
+    split = (indices["train"], indices["validation"], indices["test"])
+    return Data(name, "classification", source, *split, classes, shape, tuple(files.skipped), notes)
+
+
+def _parts(root: Path) -> dict[str, Path]:
+    """Return the folder of each part there is; the root itself is ``train`` where it is not split."""
+    found: dict[str, Path] = {}
+    for each in _subfolders(root):
+        part = next((part for part, names in PARTS.items() if each.name.lower() in names), None)
+        if part in found:
+            raise LimbeckError(f"{root} has two folders for {part}: {found[part].name} and {each.name}.")
+        if part is not None:
+            found[part] = each
+    # beside other folders, a lone "train" is a class: one of vehicles, say
+    if "train" in found and (len(found) > 1 or len(_subfolders(root)) == 1):
+        return found
+    return {"train": root}
+
+
+def _gathered(
+    parts: Mapping[str, Path], classes: Sequence[str], skip_bad: bool
+) -> tuple[_Files, dict[str, tuple[int, int]]]:
+    """Return all files of all parts, checked, and where in them each part begins and ends."""
+    files = _Files([], [], [], True, [])
+    spans: dict[str, tuple[int, int]] = {}
+    bad: list[tuple[Path, LimbeckError]] = []
+    for part in [each for each in PARTS if each in parts]:
+        begin = len(files.paths)
+        for place in _subfolders(parts[part]):
+            if place.name not in classes:
+                raise LimbeckError(f"{place} is a class that {parts['train']} has no folder for.")
+            bad += _add_class(files, place, classes.index(place.name), skip_bad)
+        spans[part] = (begin, len(files.paths))
+    if bad and not skip_bad:
+        more = f" ({len(bad) - 1} more files are like it.)" if len(bad) > 1 else ""
+        raise LimbeckError(f"{bad[0][1]}{more}") from bad[0][1]
+    files.skipped = [str(path) for path, _ in bad]
+    return files, spans
+
+
+def _add_class(files: _Files, place: Path, label: int, skip_bad: bool) -> list[tuple[Path, LimbeckError]]:
+    """Add the images of one class folder; return those that cannot be read."""
+    paths = list(_images(place))
+    bad = []
+    for path in paths:
+        try:
+            grey, height, width = check(path, whole=skip_bad)
+        except LimbeckError as error:
+            bad.append((path, error))
+            continue
+        files.paths.append(path)
+        files.labels.append(label)
+        files.grey &= grey
+        files.sizes.append((height, width))
+    if not paths or (skip_bad and len(bad) == len(paths)):
+        which = "no image that can be read" if paths else "no images"
+        raise LimbeckError(f"The class folder {place} has {which}: fill it or remove it.")
+    return bad
+
+
+def _split_missing(indices: dict[str, Tensor], targets: Tensor, seed: int) -> Iterator[str]:
+    """Take the parts that have no folder out of train; yield what should be said about it."""
+    if "test" not in indices:
+        if "validation" in indices:
+            yield "There is no test folder, so a fifth of the training images is the test set."
+        indices["train"], indices["test"] = hold_out(indices["train"], targets, 0.2, seed)
+    if "validation" not in indices:
+        indices["train"], indices["validation"] = hold_out(indices["train"], targets, 0.2, seed)
+
+
+def _canvas(sizes: Sequence[tuple[int, int]], size: int | None) -> tuple[int, int]:
+    if size is not None:
+        return size, size
+    if len(set(sizes)) == 1 and max(sizes[0]) <= 256:
+        return sizes[0]
+    shorter = sorted(min(each) for each in sizes)
+    side = min(LARGEST_CANVAS, shorter[len(shorter) // 2])
+    return side, side
+
+
+def _subfolders(path: Path) -> list[Path]:
+    return sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith("."))
+
+
+def _images(place: Path) -> Iterator[Path]:
+    """Yield the image files in a class folder and below it, in the order of their names."""
+    for parent, folders, names in os.walk(place):
+        folders.sort()
+        for each in sorted(names):
+            if not each.startswith(".") and Path(each).suffix.lower() in SUFFIXES:
+                yield Path(parent, each)

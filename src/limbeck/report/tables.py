@@ -143,6 +143,24 @@ def role_title(model: ModelFacts) -> str:
     return f"{title} {model.stage + 1}" if model.role in ("assistant", "peer") else title
 
 
+def model_row(record: RunRecord, model: ModelFacts) -> ModelRow:
+    """Return one of the run's models as a printable row."""
+    metric = record.protocol.metric
+    score = model.scores.get(metric)
+    text = formats.UNKNOWN
+    if score is not None:
+        text = with_interval(metric, score.mean, score_interval(record, model, score))
+    return ModelRow(
+        role=role_title(model),
+        name=model.name,
+        score=text,
+        parameters=formats.count(model.parameters),
+        macs=formats.count(model.macs),
+        bytes=formats.size(model.bytes),
+        latency=formats.milliseconds(model.latency_ms.median if model.latency_ms else None),
+    )
+
+
 def model_rows(record: RunRecord) -> list[ModelRow]:
     """Return one printable row per model, from the teacher down to the student.
 
@@ -152,26 +170,7 @@ def model_rows(record: RunRecord) -> list[ModelRow]:
     Returns:
         Rows of text; the command line prints them as a table.
     """
-    metric = record.protocol.metric
-    rows = []
-    for model in ordered(record.models):
-        score = model.scores.get(metric)
-        text = formats.UNKNOWN
-        if score is not None:
-            text = with_interval(metric, score.mean, score_interval(record, model, score))
-        latency = model.latency_ms.median if model.latency_ms else None
-        rows.append(
-            ModelRow(
-                role=role_title(model),
-                name=model.name,
-                score=text,
-                parameters=formats.count(model.parameters),
-                macs=formats.count(model.macs),
-                bytes=formats.size(model.bytes),
-                latency=formats.milliseconds(latency),
-            )
-        )
-    return rows
+    return [model_row(record, model) for model in ordered(record.models)]
 
 
 def class_rows(record: RunRecord, confusion: Confusion) -> list[ClassRow]:

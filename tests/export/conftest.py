@@ -32,7 +32,7 @@ def images() -> SimpleNamespace:
 
 @pytest.fixture(scope="session")
 def features() -> SimpleNamespace:
-    """A linear model of two features on very different scales, for a standardised target."""
+    """A linear model of two features on very different scales."""
     torch.manual_seed(0)
     inputs = Standardise((100.0, -0.01), (50.0, 0.001))
     return SimpleNamespace(module=nn.Linear(2, 1), name="mlp:1", inputs=inputs, classes=None)

@@ -1,4 +1,4 @@
-"""The network as it is deployed: its normalisation in front, its scale behind. Knows torch, not ONNX."""
+"""The network as it is deployed: with its normalisation in front. Knows torch, not ONNX."""
 
 import copy
 from typing import Any, Protocol
@@ -24,14 +24,12 @@ class Exportable(Protocol):
 
 
 class Deployed(nn.Module):
-    """A network that takes images in [0, 1] or raw features, and answers on the scale of the targets.
+    """A network that takes images in [0, 1] or raw features.
 
     Args:
         network: the trained network.
         mean: per-channel mean to subtract, broadcastable to one input; ``None`` to leave inputs alone.
         std: what to divide by after that.
-        target_mean: added to the output, for regression on standardised targets.
-        target_std: multiplies the output before that.
         flat: give one value a sample, (N,), as regression does.
     """
 
@@ -39,26 +37,19 @@ class Deployed(nn.Module):
     std: Tensor
 
     def __init__(
-        self,
-        network: nn.Module,
-        mean: Tensor | None = None,
-        std: Tensor | None = None,
-        *,
-        target_mean: float = 0.0,
-        target_std: float = 1.0,
-        flat: bool = False,
+        self, network: nn.Module, mean: Tensor | None = None, std: Tensor | None = None, flat: bool = False
     ):
         super().__init__()
         self.network = network
         self.normalises = mean is not None and std is not None
         self.register_buffer("mean", mean)
         self.register_buffer("std", std)
-        self.target_mean, self.target_std, self.flat = target_mean, target_std, flat
+        self.flat = flat
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return logits (N, C), or values (N,) on the original scale."""
+        """Return logits (N, C), or values (N,)."""
         outputs: Tensor = self.network((inputs - self.mean) / self.std if self.normalises else inputs)
-        return outputs.flatten() * self.target_std + self.target_mean if self.flat else outputs
+        return outputs.flatten() if self.flat else outputs
 
 
 class Subject:
@@ -67,10 +58,10 @@ class Subject:
     Args:
         model: the model; it is copied, never changed.
         example: a batch as its data gives it, before the model's own input transform.
-        task: the task it was trained for; regression brings its outputs back to the original scale.
+        task: name of the task it was trained for.
     """
 
-    def __init__(self, model: Exportable, example: Tensor, task: Any = None):
+    def __init__(self, model: Exportable, example: Tensor, task: str):
         self.model = model
         module = getattr(
             model.module, "_orig_mod", model.module
@@ -78,16 +69,15 @@ class Subject:
         self.network = copy.deepcopy(module).cpu().float().eval()
         self.kind = _kind(model.inputs)
         self.shape = tuple(self._prepare(_raw(example.cpu(), self.kind)).shape[1:])
-        self.regression = getattr(task, "name", None) == "regression"
-        self.target_mean = float(task.mean) if self.regression else 0.0
-        self.target_std = float(task.std) if self.regression else 1.0
+        self.task = task
+        self.regression = task == "regression"
 
     def _prepare(self, raw: Tensor) -> Tensor:
         prepared: Tensor = raw if self.model.inputs is None else self.model.inputs(raw)
         return prepared
 
     def deployed(self) -> Deployed:
-        """Return the network with its normalisation and scale around it."""
+        """Return the network with its normalisation in front."""
         mean = std = None
         if self.kind != "tensor":
             ones = (-1, 1, 1) if self.kind == "image" else (-1,)
@@ -95,14 +85,7 @@ class Subject:
                 torch.as_tensor(each, dtype=torch.float32).cpu().reshape(ones)
                 for each in (self.model.inputs.mean, self.model.inputs.std)
             )
-        return Deployed(
-            self.network,
-            mean,
-            std,
-            target_mean=self.target_mean,
-            target_std=self.target_std,
-            flat=self.regression,
-        ).eval()
+        return Deployed(self.network, mean, std, flat=self.regression).eval()
 
     def batches(self) -> list[Array]:
         """Return random inputs: bytes over 255 for images, features as spread as the data's."""
@@ -132,9 +115,7 @@ class Subject:
                 f"{self.model.name} returns {type(outputs).__name__}, and only a network that returns one "
                 "tensor can be exported: wrap it in a module that returns the tensor to deploy."
             )
-        if self.regression:
-            outputs = outputs.flatten() * self.target_std + self.target_mean
-        answer: Array = outputs.numpy()
+        answer: Array = (outputs.flatten() if self.regression else outputs).numpy()
         return answer
 
 

@@ -50,7 +50,7 @@ def export_onnx(
     path: Path | str,
     *,
     example: "Tensor",
-    task: Any = None,
+    task: str = "classification",
     tolerance: float = 1e-3,
 ) -> Exported:
     """Write ``model`` as one ONNX file with a dynamic batch, its normalisation inside the graph.
@@ -64,8 +64,7 @@ def export_onnx(
         path: the file to write or replace; it is untouched unless all goes well.
         example: a batch as the data gives it, uint8 images (N, C, H, W) or float32 features (N, D), before
             the model's own input transform. Only its shape counts.
-        task: the task the model was trained for; with regression on standardised targets, the graph answers
-            on the original scale. ``None`` means classification.
+        task: name of the task the model was trained for; with ``"regression"`` the file answers (N,).
         tolerance: largest difference from PyTorch that is accepted, as a share of the largest output.
             Measured on random batches of 1, 2 and 5.
 
@@ -225,7 +224,7 @@ def _card(subject: "Subject", parity: Parity) -> dict[str, Any]:
         "format": FORMAT,
         "limbeck": __version__,
         "model": model.name,
-        "task": "regression" if subject.regression else "classification",
+        "task": subject.task,
         "classes": list(model.classes) if model.classes else None,
         "input": inputs,
         "output": {"name": "value" if subject.regression else "logits"},

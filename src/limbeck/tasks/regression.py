@@ -15,8 +15,8 @@ from limbeck.types import Batch, Outputs
 class Regression(Task):
     """Scalar regression: values (N,) or (N, 1) against targets (N,), by mean squared error.
 
-    The networks work on standardised targets when ``mean`` and ``std`` are given: the loss is taken on that
-    scale, the scores on the original one.
+    Models answer on the targets' own scale. Inside, ``value`` is standardised by ``mean`` and ``std``, so that
+    losses and their weights mean the same for house prices as for lengths; scores are on the original scale.
 
     Args:
         mean: mean of the training targets.
@@ -25,8 +25,9 @@ class Regression(Task):
 
     Example:
         >>> task = Regression(mean=10.0, std=2.0)
-        >>> task.loss(Outputs(value=torch.tensor([[1.0]])), Batch(torch.zeros(1, 1), torch.tensor([12.0]))).item()
-        0.0
+        >>> outputs = task.named(torch.tensor([[12.0]]))
+        >>> outputs["value"].tolist(), task.loss(outputs, Batch(torch.zeros(1, 1), torch.tensor([12.0]))).item()
+        ([1.0], 0.0)
     """
 
     name: ClassVar[str] = "regression"
@@ -40,9 +41,9 @@ class Regression(Task):
         self.mean, self.std, self.shape = mean, std, shape
 
     def named(self, value: Any) -> Outputs:
-        """Return the model's value as (N,), whatever its trailing dimension of one."""
+        """Return the model's answer standardised, as (N,), whatever its trailing dimension of one."""
         outputs = super().named(value)
-        return Outputs({**outputs, "value": outputs["value"].flatten()})
+        return Outputs({**outputs, "value": (full_precision(outputs["value"]).flatten() - self.mean) / self.std})
 
     def loss(self, outputs: Outputs, batch: Batch) -> Tensor:
         """Return the mean squared error of the labelled samples on the standardised scale."""

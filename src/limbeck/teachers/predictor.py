@@ -53,9 +53,7 @@ class Predictor:
                 f"{type(self.estimator).__name__} gave {len(value)} predictions for {len(inputs)} samples: "
                 "it must give one for each."
             )
-        if isinstance(task, Regression):
-            value = (value.flatten() - task.mean) / task.std
-        return Outputs({task.outputs[0]: value.to(inputs.device)})
+        return task.named(value.to(inputs.device))
 
     def _predict(self, rows: Any) -> Any:
         if hasattr(self.estimator, "predict_proba"):

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from torch import Tensor, nn
 
 from limbeck.errors import LimbeckError
@@ -94,6 +94,22 @@ def _accelerator(device: str) -> Accelerator:
     if not available.get(device, True):
         raise LimbeckError(f"This machine has no {device} device that torch can use: use --device auto or cpu.")
     return Accelerator(cpu=device == "cpu", mixed_precision="no")
+
+
+def processes() -> tuple[int, int]:
+    """Return this process's rank and the number of processes.
+
+    Example:
+        >>> processes()
+        (0, 1)
+    """
+    state = PartialState()
+    return int(state.process_index), int(state.num_processes)
+
+
+def wait_for_all() -> None:
+    """Wait until every process is here."""
+    PartialState().wait_for_everyone()
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ class Run:
         last_state: weights at the last epoch.
         best_score: validation score of ``best_state``, ``None`` without a validation part.
         steps: optimizer steps.
+        samples: samples trained on, counted once for each time.
         seconds: wall time, over all sittings where it was resumed.
     """
 
@@ -42,8 +43,8 @@ class Run:
     last_state: dict[str, Tensor]
     best_score: float | None
     steps: int
-    seconds: float = 0.0
-    extra: dict[str, Any] = field(default_factory=dict)
+    samples: int
+    seconds: float
 
 
 def fit(
@@ -139,12 +140,14 @@ class _Training:
         self.scheme.train()
         if state.step_in_epoch == 0:
             self.ledger.start()
+        planned = self.train.steps(epoch)
         for shares in self.train.epoch(epoch, state.step_in_epoch):
             parts = self.step(shares, self.plan.lr_at(progress.step, progress.total_steps))
             progress.step += 1
             state.step_in_epoch += 1
             self.ledger.add(progress.step, parts)
-            samples = sum(len(share.batch) for share in shares) * self.engine.world
+            samples = sum(len(batch) for batch in planned[state.step_in_epoch - 1])
+            state.samples += samples
             for watcher in self.watchers:
                 watcher.stepped(progress, self.ledger.latest, samples)
             if request.asked:
@@ -221,7 +224,14 @@ class _Training:
         model.load_state_dict(best if self.plan.select == "best" else last)
         model.eval()
         return Run(
-            model, state.history, best, last, state.best_score, self.scheme.progress.step, state.seconds
+            model=model,
+            history=state.history,
+            best_state=best,
+            last_state=last,
+            best_score=state.best_score,
+            steps=self.scheme.progress.step,
+            samples=state.samples,
+            seconds=state.seconds,
         )
 
 

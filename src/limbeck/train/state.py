@@ -46,6 +46,7 @@ class State:
         self.best_score: float | None = None
         self.best_state: dict[str, Tensor] | None = None
         self.stale = 0
+        self.samples = 0
         self.seconds = 0.0
         self.clock = time.perf_counter()
         self.ema = _averaged(scheme.deployable(), plan.ema) if plan.ema else None
@@ -114,6 +115,7 @@ class State:
             "history": self.history,
             "best_score": self.best_score,
             "stale": self.stale,
+            "samples": self.samples,
             "seconds": self.seconds,
         }
 
@@ -146,7 +148,7 @@ class State:
         self.scheme.progress.step, self.scheme.progress.epoch = saved["step"], saved["epoch"]
         ledger.sums, ledger.count = saved["sums"], saved["count"]
         self.history, self.best_score = saved["history"], saved["best_score"]
-        self.stale, self.seconds = saved["stale"], saved["seconds"]
+        self.stale, self.samples, self.seconds = saved["stale"], saved["samples"], saved["seconds"]
         if self.best_score is not None:
             self.best_state = read_checkpoint(self.folder / "best.pt")
         own = {key: value[self.engine.rank] for key, value in saved["generators"].items()}

@@ -1,0 +1,171 @@
+"""From files, flags and keyword arguments to a checked configuration."""
+
+import types
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from limbeck.errors import LimbeckError, did_you_mean
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """A safe loader that also refuses a key given twice, of which plain YAML keeps the last in silence."""
+
+
+def _unique(loader: _UniqueKeys, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+        if not isinstance(key, str):
+            raise LimbeckError(f"The key {key!r} on line {key_node.start_mark.line + 1} is not a name.")
+        if key in seen:
+            raise LimbeckError(f"The key {key!r} is given twice, again on line {key_node.start_mark.line + 1}: keep one.")
+        seen.add(key)
+    loader.flatten_mapping(node)
+    return loader.construct_mapping(node, deep=True)
+
+
+_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique)
+
+
+def read_yaml(path: str | Path) -> dict[str, Any]:
+    """Read a config file; nothing in it can run.
+
+    Args:
+        path: a YAML file whose top level is a mapping.
+
+    Raises:
+        LimbeckError: no such file; not YAML; tags; duplicate keys; not a mapping.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise LimbeckError(f"Cannot read the config file {path}: {error}.") from error
+    try:
+        content = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506  (a subclass of SafeLoader)
+    except LimbeckError as error:
+        raise LimbeckError(f"{path}: {error}") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" on line {mark.line + 1}" if mark else ""
+        raise LimbeckError(
+            f"{path} is not plain YAML{where} ({getattr(error, 'problem', error)}): a config file holds data "
+            "only, with no tags."
+        ) from error
+    if not isinstance(content, dict):
+        raise LimbeckError(f"{path} must hold settings such as 'teacher: timm:resnet34', not {type(content).__name__}.")
+    return content
+
+
+def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the layers put together, later ones winning, mappings merged key by key.
+
+    Example:
+        >>> merged({"kd": {"loss": "KD"}}, {"kd": {"temperature": 2}})
+        {'kd': {'loss': 'KD', 'temperature': 2}}
+    """
+    result: dict[str, Any] = {}
+    for layer in layers:
+        for key, value in layer.items():
+            below = result.get(key)
+            result[key] = merged(below, value) if isinstance(below, dict) and isinstance(value, Mapping) else value
+    return result
+
+
+def overrides(assignments: Sequence[str]) -> dict[str, Any]:
+    """Return ``a.b=c`` assignments as nested settings; values are read as YAML.
+
+    Raises:
+        LimbeckError: an assignment without ``=``.
+
+    Example:
+        >>> overrides(["kd.temperature=2", "train.clip=null"])
+        {'kd': {'temperature': 2}, 'train': {'clip': None}}
+    """
+    result: dict[str, Any] = {}
+    for each in assignments:
+        key, equals, text = each.partition("=")
+        if not equals or not key:
+            raise LimbeckError(f"--set takes key=value, such as kd.temperature=2, not {each!r}.")
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            raise LimbeckError(f"The value in --set {each!r} is not plain YAML: quote it.") from error
+        for part in reversed(key.split(".")):
+            value = {part: value}
+        result = merged(result, value)
+    return result
+
+
+def checked(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
+    """Return the settings, or refuse them with everything that is wrong at once.
+
+    Args:
+        kind: the configuration's class.
+        values: nested settings.
+
+    Raises:
+        LimbeckError: unknown keys (near ones are named), missing ones, wrong types or values.
+
+    Example:
+        >>> from limbeck.recipes.config import TrainConfig
+        >>> checked(TrainConfig, {"model": "cnn:8", "dat": "digits"})
+        Traceback (most recent call last):
+        limbeck.errors.LimbeckError: 2 settings are wrong:
+          data: is missing
+          dat: no such setting. Did you mean 'data'?
+    """
+    try:
+        return kind.model_validate(dict(values))
+    except ValidationError as error:
+        lines = [_told(kind, each) for each in error.errors()]
+    if len(lines) == 1:
+        raise LimbeckError(f"A setting is wrong: {lines[0]}")
+    raise LimbeckError(f"{len(lines)} settings are wrong:\n  " + "\n  ".join(lines))
+
+
+def _told(kind: type[BaseModel], error: Any) -> str:
+    place = [part for part in error["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
+    where = ".".join(str(part) for part in place)
+    if error["type"] == "missing":
+        return f"{where}: is missing"
+    if error["type"] == "extra_forbidden":
+        return f"{where}: no such setting.{did_you_mean(str(place[-1]), _keys(kind, place[:-1]))}"
+    said = str(error["msg"]).removeprefix("Value error, ")
+    given = error.get("input")
+    plain = isinstance(given, str | int | float | bool) or given is None
+    return f"{where}: {said[:1].lower() + said[1:]}" + (f", not {given!r}" if plain and "not" not in said else "")
+
+
+def _keys(kind: type[BaseModel], place: Sequence[Any]) -> list[str]:
+    """Return the settings that exist at ``place``."""
+    for part in place:
+        field = kind.model_fields.get(str(part))
+        inner = _model_of(field.annotation) if field is not None else None
+        if inner is None:
+            return []
+        kind = inner
+    return list(kind.model_fields)
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:
+    if get_origin(annotation) in (Union, types.UnionType):
+        return next((each for each in map(_model_of, get_args(annotation)) if each is not None), None)
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+
+
+def as_yaml(config: BaseModel) -> str:
+    """Return the complete configuration as YAML that :func:`read_yaml` reads back.
+
+    Example:
+        >>> from limbeck.recipes.config import TrainConfig
+        >>> "model: cnn:8" in as_yaml(TrainConfig(model="cnn:8", data="digits"))
+        True
+    """
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)

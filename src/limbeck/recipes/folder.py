@@ -1,0 +1,98 @@
+"""The folder of one run: made once, never written over, resumable."""
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from limbeck.errors import LimbeckError
+from limbeck.files import write_text
+from limbeck.recipes.config_file import as_yaml, read_yaml
+from limbeck.train.checkpoint import differences
+from limbeck.train.engine import processes, wait_for_all
+
+
+def refuse_taken(out: str | Path) -> Path:
+    """Return ``out`` as a path if a run may be written there.
+
+    Raises:
+        LimbeckError: something is there already.
+    """
+    path = Path(out)
+    if path.is_dir() and not any(path.iterdir()):
+        return path
+    if path.exists():
+        resume = f", or go on with it by --resume {path}" if (path / "config.yaml").exists() else ""
+        raise LimbeckError(f"The output folder {path} exists already: choose another{resume}.")
+    return path
+
+
+def begin(out: Path, config: BaseModel) -> None:
+    """Make the run's folder and write its configuration.
+
+    Raises:
+        LimbeckError: the folder cannot be made.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LimbeckError(f"Cannot make the output folder {out}: {error.strerror}.") from error
+    write_text(out / "config.yaml", as_yaml(config))
+
+
+def open_folder(out: str | Path, config: BaseModel, resume: bool) -> Path:
+    """Make the run's folder, or check that an interrupted run there may go on; by the first process alone.
+
+    Raises:
+        LimbeckError: the folder is taken, or holds a run with other settings.
+    """
+    folder = Path(out)
+    if processes()[0] == 0:
+        if resume:
+            check_unchanged(folder, config)
+        else:
+            begin(refuse_taken(folder), config)
+    wait_for_all()
+    return folder
+
+
+def saved_settings(out: str | Path) -> dict[str, Any]:
+    """Return the settings of the run in ``out``, to resume it or to read it.
+
+    Raises:
+        LimbeckError: there is no run.
+    """
+    path = Path(out) / "config.yaml"
+    if not path.exists():
+        raise LimbeckError(f"There is no run in {out}: it has no config.yaml.")
+    return read_yaml(path)
+
+
+def check_unchanged(out: Path, config: BaseModel) -> None:
+    """Refuse to go on with a run under other settings than it began with.
+
+    Raises:
+        LimbeckError: there is no run, or settings differ; each is named.
+    """
+    saved = saved_settings(out)
+    changed = differences(saved, config.model_dump(mode="json"))
+    if changed:
+        raise LimbeckError(
+            f"The run in {out} cannot be resumed with changed settings ({'; '.join(changed)}): "
+            "put them back, or start a new run with --out."
+        )
+
+
+def write_history(out: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Write ``history.csv``: one row for each epoch of each model."""
+    first = ["role", "seed", "epoch", "step", "lr", "loss"]
+    found = dict.fromkeys(key for row in rows for key in row)
+    columns = [*first, *(key for key in found if key not in first and key != "seconds"), "seconds"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_text(out / "history.csv", text.getvalue())

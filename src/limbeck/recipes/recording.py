@@ -1,0 +1,171 @@
+"""From what was measured to ``run.json`` and its neighbours."""
+
+import datetime
+import platform
+import shlex
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import BaseModel
+
+import limbeck
+from limbeck.data import Data
+from limbeck.evaluate import Fidelity, paired_gain
+from limbeck.files import replacing
+from limbeck.recipes.measuring import Measured
+from limbeck.report.record import RunRecord
+from limbeck.tasks import Task
+
+
+def make_record(
+    *,
+    kind: str,
+    config: BaseModel,
+    command: str,
+    seeds: Sequence[int],
+    data: Data,
+    task: Task,
+    models: Sequence[dict[str, Any]],
+    measured: dict[str, Measured],
+    protocol: dict[str, Any],
+    fidelity: Fidelity | None = None,
+    teacher_forwards: int = 0,
+    teacher_precision: dict[str, Any] | None = None,
+) -> RunRecord:
+    """Return the record of a run.
+
+    Args:
+        kind: ``"distill"`` or ``"train"``.
+        config: the complete settings.
+        command: repeats the run.
+        seeds: of the students, in the order of their scores.
+        data: what was read.
+        task: names the metric.
+        models: entries made by :func:`limbeck.recipes.measuring.facts`.
+        measured: by role; ``alone`` and ``student`` give the gain.
+        protocol: how the comparison was made fair.
+        fidelity: student against teacher.
+        teacher_forwards: samples run through the teacher while distilling.
+        teacher_precision: what the frozen teacher ran in, and why.
+    """
+    return RunRecord.model_validate(
+        {
+            "schema": 1,
+            "limbeck": limbeck.__version__,
+            "kind": kind,
+            "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "command": command,
+            "recipe": config.model_dump(mode="json"),
+            "seeds": list(seeds),
+            "data": _data_facts(data),
+            "protocol": {**protocol, "metric": task.metric, "higher_is_better": task.higher_is_better},
+            "models": list(models),
+            "gain": _gain(measured, task),
+            "fidelity": {"agreement": fidelity.agreement, "kl": fidelity.kl} if fidelity else None,
+            "cost": {
+                "seconds": {role: each.seconds for role, each in measured.items()},
+                "teacher_forwards": teacher_forwards,
+                "student_steps": max((each.steps for role, each in measured.items() if role != "teacher"), default=0),
+            },
+            "environment": environment(),
+            "teacher_precision": teacher_precision,
+            "skipped": list(data.skipped),
+        }
+    )
+
+
+def _data_facts(data: Data) -> dict[str, Any]:
+    return {
+        "name": data.name,
+        "task": data.task,
+        "fingerprint": data.fingerprint(),
+        "train": len(data.train),
+        "validation": len(data.validation),
+        "test": len(data.test),
+        "classes": list(data.classes) if data.classes else None,
+    }
+
+
+def _gain(measured: dict[str, Measured], task: Task) -> dict[str, Any] | None:
+    if "alone" not in measured or "student" not in measured:
+        return None
+    teacher = measured["teacher"].values(task.metric)[0] if "teacher" in measured else None
+    gain = paired_gain(
+        measured["student"].values(task.metric),
+        measured["alone"].values(task.metric),
+        teacher,
+        task.higher_is_better,
+    )
+    return {
+        "metric": task.metric,
+        "absolute": {"mean": gain.mean, "ci95": gain.ci95},
+        "gap_recovered": gain.gap_recovered,
+        "verdict": gain.verdict,
+    }
+
+
+def environment() -> dict[str, Any]:
+    """Return where the run takes place.
+
+    Example:
+        >>> sorted(environment())
+        ['device', 'git', 'python', 'threads', 'torch']
+    """
+    accelerator = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "device": accelerator or _processor(),
+        "threads": torch.get_num_threads(),
+        "git": _commit(),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+    return name or platform.machine()
+
+
+def _commit() -> str | None:
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607  (the person's own git)
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return found.stdout.strip() or None
+
+
+def repeat_command(verb: str, out: Path, plugins: Sequence[str]) -> str:
+    """Return the command that runs the same again into a new folder.
+
+    Example:
+        >>> repeat_command("distill", Path("runs/a"), [])
+        'limbeck distill runs/a/config.yaml --out runs/a-again'
+    """
+    words = ["limbeck", verb, str(out / "config.yaml"), "--out", f"{out}-again"]
+    for each in plugins:
+        words += ["--plugin", str(each)]
+    return shlex.join(words)
+
+
+def write_confusion(out: Path, measured: dict[str, Measured]) -> None:
+    """Write ``confusion.npz``: one (C, C) table for each role that has one, summed over seeds."""
+    found = {role: each.confusion() for role, each in measured.items()}
+    tables = {role: table.numpy() for role, table in found.items() if table is not None}
+    if not tables:
+        return
+    with replacing(out / "confusion.npz") as temporary, temporary.open("wb") as file:
+        np.savez_compressed(file, **tables)

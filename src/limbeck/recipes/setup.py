@@ -1,0 +1,99 @@
+"""Data, task and views of a run, whatever way the person gave the data."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from limbeck.data import Data, Views, augmentation, default_augmentation, open_data
+from limbeck.data.loader import Loader, Part
+from limbeck.errors import LimbeckError
+from limbeck.models.model import Inputs
+from limbeck.recipes.config import DataSettings
+from limbeck.train import Feed
+from limbeck.train.engine import processes
+from limbeck.types import Batch
+
+GivenData: TypeAlias = str | Data | Sequence[Any] | Mapping[str, Any]
+"""A door, opened data, or the person's own (train, validation[, test]) datasets or loaders, or a dict of them."""
+
+EVALUATION_BATCH = 256
+
+
+def open_given(given: GivenData, settings: DataSettings) -> Data:
+    """Open the data as the person gave it.
+
+    Args:
+        given: see :data:`GivenData`.
+        settings: split, limit and size, for a door.
+
+    Raises:
+        LimbeckError: no such data; datasets without the parts that are needed.
+    """
+    if isinstance(given, Data):
+        return given
+    if isinstance(given, str):
+        return open_data(
+            given,
+            seed=settings.split_seed,
+            limit=settings.limit,
+            size=settings.size,
+            skip_bad=settings.skip_bad,
+        )
+    from limbeck.data import dataset_data
+
+    parts = given if isinstance(given, Mapping) else dict(zip(("train", "validation", "test"), given, strict=False))
+    if "train" not in parts:
+        raise LimbeckError("Own data needs a training part: data={'train': …, 'validation': …, 'test': …}.")
+    return dataset_data(*(_dataset(parts.get(name)) for name in ("train", "validation", "test")))
+
+
+def _dataset(given: Any) -> Dataset[Any] | None:
+    # Of a loader its samples are used and its order is not: seeds are paired and resume is exact only when
+    # the order is ours.
+    return given.dataset if isinstance(given, DataLoader) else given
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Makes the parts that are read, for one or two models that look at the same views.
+
+    Args:
+        data: the samples.
+        inputs: what each role's model wants to be fed; each gets its own transform of the same view.
+    """
+
+    data: Data
+    inputs: Mapping[str, Inputs]
+
+    @property
+    def _inputs(self) -> Any:
+        return next(iter(self.inputs.values())) if len(self.inputs) == 1 else dict(self.inputs)
+
+    def feed(self, augment: str | None, seed: int) -> Feed:
+        """Return the augmented training part and the plain validation part."""
+        data = self.data
+        name = augment if augment is not None else default_augmentation(data)
+        drawn = augmentation(name, data.canvas) if name != "none" else None
+        views = Views(data.source, drawn, self._inputs, seed=seed, canvas=data.canvas)
+        return Feed(Part(views, data.train), self.part(data.validation) if len(data.validation) else None)
+
+    def part(self, indices: Tensor) -> Part:
+        """Return a part as it is, for evaluation."""
+        return Part(Views.plain(self.data, self._inputs), indices)
+
+    def few(self, count: int = 2) -> Batch:
+        """Return the first training samples as they are, to try a model on."""
+        keys = [(int(index), 0) for index in self.data.train[:count]]
+        return self.part(self.data.train).views.__getitems__(keys)
+
+    def whole(self, indices: Tensor) -> Iterator[Batch]:
+        """Yield the batches of a part in full, whichever process this is."""
+        yield from Loader(self.part(indices), EVALUATION_BATCH)
+
+    def batches(self, indices: Tensor, batch_size: int = EVALUATION_BATCH) -> Loader:
+        """Return the batches of a part, for evaluation."""
+        rank, world = processes()
+        return Loader(self.part(indices), batch_size, rank=rank, world=world)

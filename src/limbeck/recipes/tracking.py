@@ -1,0 +1,82 @@
+"""TensorBoard and MLflow, through accelerate's trackers."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from limbeck.errors import LimbeckError
+from limbeck.types import Progress
+
+_PACKAGES = {"tensorboard": "tensorboard", "mlflow": "mlflow"}
+
+
+class Tracking:
+    """Sends each row of the history to a tracker, under ``role-seed/name``.
+
+    Args:
+        tracker: one of accelerate's.
+    """
+
+    def __init__(self, tracker: Any):
+        self.tracker = tracker
+
+    @classmethod
+    @contextmanager
+    def to(cls, name: str, folder: Path, config: BaseModel) -> Iterator["Tracking"]:
+        """Open the tracker ``name``, which writes into the run folder, or where MLflow is told to.
+
+        Args:
+            name: ``"tensorboard"`` or ``"mlflow"``.
+            folder: of the run.
+            config: settings of the run, stored with it.
+
+        Raises:
+            LimbeckError: the tracker is not installed.
+        """
+        import importlib.util
+
+        if importlib.util.find_spec(_PACKAGES[name]) is None:
+            raise LimbeckError(f"The tracker {name} is not installed: pip install 'limbeck[track]'.")
+        from accelerate.tracking import MLflowTracker, TensorBoardTracker
+
+        if name == "tensorboard":
+            tracker: Any = TensorBoardTracker("tensorboard", logging_dir=folder)
+        else:
+            place = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(folder / 'mlflow.db').resolve()}"
+            tracker = MLflowTracker("limbeck", logging_dir=place, run_name=folder.name)
+        if hasattr(tracker, "start"):
+            tracker.start()
+        tracker.store_init_configuration(_flat(config.model_dump(mode="json")))
+        try:
+            yield cls(tracker)
+        finally:
+            tracker.finish()
+
+    def started(self, label: str, epochs: int, steps_per_epoch: int, progress: Progress) -> None:
+        """Nothing to send yet."""
+
+    def stepped(self, progress: Progress, parts: dict[str, float], samples: int) -> None:
+        """Steps are not sent one by one; their means are, each epoch."""
+
+    def evaluated(self, progress: Progress, row: dict[str, Any]) -> None:
+        """Send an epoch's row."""
+        group = f"{row['role']}-{row['seed']}"
+        values = {f"{group}/{key}": value for key, value in row.items() if isinstance(value, float)}
+        self.tracker.log(values, step=row["step"])
+
+    def finished(self, label: str) -> None:
+        """Nothing more to send."""
+
+
+def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value if isinstance(value, int | float | str | bool) else str(value)
+    return flat

@@ -4,22 +4,30 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import NoneType, UnionType
 from typing import Any
 
+from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from limbeck.data.transforms import transform_from_dict
 from limbeck.errors import LimbeckError
-from limbeck.files import replacing, write_text
+from limbeck.files import replacing
 from limbeck.models.model import Model
-from limbeck.models.plugin import build_plugin
-from limbeck.models.small import build_small
-from limbeck.models.timm_door import build_timm
-from limbeck.models.torchvision_door import build_torchvision
+from limbeck.models.rebuild import options_of, rebuild
 from limbeck.models.weights import aliases, fill, read_weights
 
 SCHEMA = 1
-FIELDS = ("spec", "outputs", "shape", "options", "inputs", "classes", "task", "sha256")
+FIELDS: dict[str, type | UnionType] = {
+    "spec": str,
+    "outputs": int,
+    "shape": list,
+    "options": dict,
+    "inputs": dict,
+    "classes": list | NoneType,
+    "task": str,
+    "sha256": str,
+}
 
 
 def save_model(
@@ -55,29 +63,20 @@ def save_model(
     """
     weights, card = _files(folder, role)
     content = _bare(model.module, state)
-    with replacing(weights) as temporary:
-        from safetensors.torch import save_file
-
-        save_file(content, temporary, metadata={"format": "pt"})
-    write_text(
-        card,
-        json.dumps(
-            {
-                "schema": SCHEMA,
-                "spec": model.name,
-                "outputs": model.outputs,
-                "shape": model.shape,
-                "options": dict(model.options),
-                "inputs": model.inputs.to_dict(),
-                "classes": model.classes,
-                "task": task,
-                "sha256": sha256(weights),
-            },
-            indent=1,
-            ensure_ascii=False,
-        )
-        + "\n",
-    )
+    facts = {
+        "schema": SCHEMA,
+        "spec": model.name,
+        "outputs": model.outputs,
+        "shape": model.shape,
+        "options": dict(model.options),
+        "inputs": model.inputs.to_dict(),
+        "classes": model.classes,
+        "task": task,
+    }
+    with replacing(weights) as tensors, replacing(card) as text:  # both or neither
+        save_file(content, tensors, metadata={"format": "pt"})
+        facts["sha256"] = sha256(tensors)
+        text.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return weights
 
 
@@ -95,7 +94,7 @@ def load_model(folder: str | Path, role: str, plugins: Sequence[str | Path] = ()
     Raises:
         LimbeckError: no such model, a damaged or changed file, or a model that was a Python object.
     """
-    weights, _ = _files(folder, role)
+    weights, path = _files(folder, role)
     card = read_card(folder, role)
     if not weights.is_file():
         raise LimbeckError(f"{weights} is missing beside its card: restore it, or run again.")
@@ -104,7 +103,7 @@ def load_model(folder: str | Path, role: str, plugins: Sequence[str | Path] = ()
             f"{weights} is not the file its card {role}.json describes (sha256 differs): "
             "restore the two together, or run again."
         )
-    module = _build(folder, role, card, plugins)
+    module = rebuild(card, path, plugins)
     fill(module, read_weights(weights), source=str(weights), name=card["spec"])
     return Model(
         module=module,
@@ -114,7 +113,7 @@ def load_model(folder: str | Path, role: str, plugins: Sequence[str | Path] = ()
         classes=None if card["classes"] is None else tuple(card["classes"]),
         outputs=card["outputs"],
         shape=tuple(card["shape"]),
-        options=_tuples(card["options"]),
+        options=options_of(card, path),
     )
 
 
@@ -137,9 +136,9 @@ def read_card(folder: str | Path, role: str) -> dict[str, Any]:
         raise LimbeckError(
             f"The card {path} has schema {schema}, this limbeck reads {SCHEMA}: use the limbeck it is from."
         )
-    lacking = [each for each in FIELDS if each not in card]
-    if lacking:
-        raise LimbeckError(f"The card {path} lacks {', '.join(lacking)}: restore it, or run again.")
+    wrong = [key for key, kind in FIELDS.items() if key not in card or not isinstance(card[key], kind)]
+    if wrong:
+        raise LimbeckError(f"The card {path} has no valid {', '.join(wrong)}: restore it, or run again.")
     return card
 
 
@@ -162,8 +161,9 @@ def _files(folder: str | Path, role: str) -> tuple[Path, Path]:
 
 def _bare(module: nn.Module, state: Mapping[str, Tensor] | None) -> dict[str, Tensor]:
     """Return the tensors of the bare module: each once, with no memory shared, on the processor."""
+    module = getattr(module, "_orig_mod", module)  # what torch.compile wraps
     own = module.state_dict()
-    state = own if state is None else state
+    state = own if state is None else {key.removeprefix("_orig_mod."): each for key, each in state.items()}
     if state.keys() != own.keys():
         odd = sorted(state.keys() ^ own.keys())
         raise ValueError(
@@ -173,28 +173,3 @@ def _bare(module: nn.Module, state: Mapping[str, Tensor] | None) -> dict[str, Te
     return {
         key: value.detach().cpu().contiguous().clone() for key, value in state.items() if key not in shared
     }
-
-
-def _build(
-    folder: str | Path, role: str, card: Mapping[str, Any], plugins: Sequence[str | Path]
-) -> nn.Module:
-    spec, options = card["spec"], _tuples(card["options"])
-    kind, _, name = spec.partition(":")
-    match kind:
-        case "timm":
-            return build_timm(name, options)
-        case "torchvision":
-            return build_torchvision(name, options)
-        case "mlp" | "cnn":
-            return build_small(spec, card["outputs"], options)
-        case "plugin":
-            return build_plugin(name, card["outputs"], options, plugins)
-    raise LimbeckError(
-        f"The {role} of {folder} was a Python object ({name or spec}), which its run cannot build again: "
-        "build it in Python and fill it with "
-        f"limbeck.models.load_weights(module, '{Path(folder) / role}.safetensors')."
-    )
-
-
-def _tuples(options: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}

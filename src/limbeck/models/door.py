@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from limbeck.errors import LimbeckError, did_you_mean
-from limbeck.models.model import Model, Request
+from limbeck.models.model import Model, Request, Size
 from limbeck.models.plugin import open_plugin
 from limbeck.models.run_door import open_run
 from limbeck.models.small import open_small
@@ -55,9 +55,7 @@ def open_model(
     kind, colon, name = spec.partition(":")
     if not colon or not name or kind not in DOORS:
         raise _unknown(spec, kind)
-    request = Request(
-        outputs, tuple(shape), pretrained, (size, size) if isinstance(size, int) else size, role
-    )
+    request = Request(outputs, tuple(shape), pretrained, _pair(spec, size), role)
     if weights is not None and (pretrained or kind == "run"):
         already = "its run's" if kind == "run" else "pretrained"
         raise LimbeckError(
@@ -68,6 +66,15 @@ def open_model(
         return model
     load_weights(model.module, weights, name=f"{spec} with {outputs} outputs")
     return replace(model, weights=str(weights))
+
+
+def _pair(spec: str, size: int | tuple[int, int] | None) -> Size | None:
+    if size is None:
+        return None
+    pair = (size, size) if isinstance(size, int) else size
+    if min(pair) < 1:
+        raise LimbeckError(f"{spec}: a size is given in pixels, 1 or more, not {size}.")
+    return pair
 
 
 def _open(kind: str, name: str, request: Request, plugins: Sequence[str | Path]) -> Model:
@@ -85,7 +92,7 @@ def _open(kind: str, name: str, request: Request, plugins: Sequence[str | Path])
 
 def _unknown(spec: str, kind: str) -> LimbeckError:
     ways = "timm:NAME, torchvision:NAME, run:DIR, cnn:16-32, mlp:64-64 or plugin:FUNCTION"
-    if Path(spec).is_dir():
+    if spec and Path(spec).is_dir():
         return LimbeckError(f"No model {spec!r}; to use the model of that run, write 'run:{spec}'.")
     if ":" not in spec:
         import timm

@@ -98,18 +98,18 @@ def load_plugin(path: str | Path) -> ModuleType:
     sys.modules[key] = module  # before it runs, as dataclasses inside it look themselves up
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[key]
         raise LimbeckError(f"The plugin {path} failed{_where(error, path)}: {_what(error)}.") from error
     return module
 
 
-def _what(error: Exception) -> str:
+def _what(error: BaseException) -> str:
     said = error.msg if isinstance(error, SyntaxError) else first_line(error)
     return f"{type(error).__name__}: {said}".rstrip(".")
 
 
-def _where(error: Exception, path: Path) -> str:
+def _where(error: BaseException, path: Path) -> str:
     if isinstance(error, SyntaxError):
         return f" at line {error.lineno}"
     lines = [each.lineno for each in traceback.extract_tb(error.__traceback__) if each.filename == str(path)]

@@ -129,8 +129,8 @@ def patch_size(build: Build) -> Size | None:
             module = build()
     except Exception:  # a network that cannot even be built is refused later, with its reason
         return None
-    embed = getattr(module, "patch_embed", module)
-    patch = getattr(embed, "patch_size", None)
+    places = (module, getattr(module, "patch_embed", None), getattr(module, "stem", None))
+    patch = next((found for each in places if (found := getattr(each, "patch_size", None))), None)
     if isinstance(patch, int):
         return patch, patch
     if isinstance(patch, tuple | list) and len(patch) == 2:

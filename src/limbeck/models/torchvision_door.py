@@ -9,7 +9,7 @@ from limbeck.data.transforms import InputTransform
 from limbeck.errors import LimbeckError, did_you_mean
 from limbeck.models.model import Model, Request, Size
 from limbeck.models.refusals import cannot_fetch, refuse_features, refuse_other_classes
-from limbeck.models.sizing import candidates, fitting, patch_size
+from limbeck.models.sizing import candidates, fitting, patch_size, trial
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # what torchvision trains with
 AUXILIARY = ("googlenet", "inception_v3")  # have heads for training only, which return tuples
@@ -100,9 +100,13 @@ def _pretrained(name: str, spec: str, request: Request) -> Model:
     weights = get_model_weights(name).DEFAULT
     classes = tuple(weights.meta["categories"])
     refuse_other_classes(spec, len(classes), request)
-    size = request.size or (weights.transforms().crop_size[0],) * 2
-    if request.size:
-        _sized(name, spec, request)  # refuses a size that does not suit; the trained weights fix the options
+    size: Size = request.size or (weights.transforms().crop_size[0],) * 2
+    reason = trial(partial(_with_size, name, request.outputs), {}, CHANNELS, size, request.outputs)
+    if reason is not None:
+        raise LimbeckError(
+            f"The pretrained {spec} does not take images of {size[0]}×{size[1]} pixels ({reason}): "
+            "leave the size out."
+        )
     try:
         module = get_model(name, weights=weights, **({"aux_logits": False} if name == "inception_v3" else {}))
     except Exception as error:
@@ -110,6 +114,9 @@ def _pretrained(name: str, spec: str, request: Request) -> Model:
     same = len(classes) == request.outputs and request.role == "teacher"
     if not same:
         replace_head(module, len(classes), request.outputs)
+    options: dict[str, Any] = {"num_classes": request.outputs}
+    if name in AUXILIARY:  # with trained weights these two normalise once more, inside
+        options["transform_input"] = module.transform_input
     return Model(
         module=module,
         name=spec,
@@ -118,7 +125,7 @@ def _pretrained(name: str, spec: str, request: Request) -> Model:
         classes=classes if same else None,
         outputs=request.outputs,
         shape=request.shape,
-        options={"num_classes": request.outputs},
+        options=options,
     )
 
 

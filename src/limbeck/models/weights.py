@@ -2,6 +2,7 @@
 
 import argparse
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,18 @@ from limbeck.models.sizing import first_line
 PICKLED = (".pt", ".pth", ".bin", ".ckpt", ".tar")
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "net", "weights")
 PREFIXES = ("module.", "_orig_mod.", "model.", "net.")
+# what a file that is no checkpoint makes torch.load raise, and what it says of one that wants to run code
+DAMAGE = (
+    pickle.UnpicklingError,
+    RuntimeError,
+    OSError,
+    EOFError,
+    LookupError,
+    ValueError,
+    AttributeError,
+    TypeError,
+)
+OBJECTS = ("GLOBAL", "Unsupported class", "TorchScript")
 NAMED = 3  # names told of each kind of disagreement
 
 State = dict[str, Tensor]
@@ -138,33 +151,17 @@ def _read_safetensors(path: Path) -> State:
 def _read_pickled(path: Path) -> State:
     try:
         # timm's training script keeps its arguments in the file; a Namespace holds data and runs nothing
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with torch.serialization.safe_globals([argparse.Namespace]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what torch warns of here, the errors below say
             content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "weights_only" not in str(error).lower() and "weights only" not in str(error).lower():
-            raise _damaged(path, error) from error
-        raise LimbeckError(
-            f"{path} holds Python objects, such as a whole pickled module, and reading those could run "
-            "any code: save the tensors alone with torch.save(model.state_dict(), ...) and give that file."
-        ) from error
-    except (
-        RuntimeError,
-        EOFError,
-        OSError,
-        ValueError,
-        KeyError,
-        AttributeError,
-        TypeError,
-        IndexError,
-    ) as error:
-        raise _damaged(path, error) from error
+    except DAMAGE as error:
+        if any(sign in str(error) for sign in OBJECTS):
+            raise LimbeckError(
+                f"{path} holds Python objects, such as a pickled module, and reading those could "
+                "run any code: save the tensors alone with torch.save(model.state_dict(), ...) and give that."
+            ) from error
+        raise LimbeckError(f"{path} is damaged or no PyTorch file: get or save it again.") from error
     return _state_in(content, path)
-
-
-def _damaged(path: Path, error: Exception) -> LimbeckError:
-    return LimbeckError(
-        f"{path} is damaged or no PyTorch file ({first_line(error).rstrip('.')}): get or save it again."
-    )
 
 
 def _state_in(content: Any, path: Path) -> State:
@@ -182,8 +179,8 @@ def _state_in(content: Any, path: Path) -> State:
         else type(content).__name__
     )
     raise LimbeckError(
-        f"{path} holds no state dict ({keys}): save one with torch.save(model.state_dict(), ...), plain or "
-        "under the key 'state_dict'."
+        f"{path} holds no state dict ({keys}): save one with torch.save(model.state_dict(), ...), plain "
+        "or under the key 'state_dict'."
     )
 
 

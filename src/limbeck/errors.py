@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import ClassVar
 
 
 class LimbeckError(Exception):
@@ -14,6 +15,19 @@ class LimbeckError(Exception):
         Traceback (most recent call last):
         limbeck.errors.LimbeckError: No data 'x'. Use 'digits'.
     """
+
+    exit_code: ClassVar[int] = 2
+
+
+class Stopped(LimbeckError):
+    """The person asked to stop; the message says how to go on.
+
+    Example:
+        >>> Stopped("Go on with --resume.").exit_code
+        130
+    """
+
+    exit_code: ClassVar[int] = 130
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -67,16 +67,12 @@ class Candidate:
             outputs=outputs,
             shape=data.shape,
             pretrained=self.pretrained,
+            weights=Path(self.weights) if self.weights else None,
             size=self.size,
             plugins=[Path(each) for each in self.plugins],
             role=self.role,
         )
-        if model.weights is None:
-            model = self._fresh(model)
-        if self.weights is not None:
-            load_weights(model.module, Path(self.weights))
-            model = replace(model, weights=str(self.weights))
-        return model
+        return self._fresh(model) if model.weights is None else model
 
     def _fresh(self, model: Model) -> Model:
         """Return a model without weights, fed by the statistics of this data and on the scale of its targets."""

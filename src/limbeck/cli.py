@@ -1,0 +1,268 @@
+"""The command line: one verb, one recipe. Imports nothing heavy until a verb runs."""
+
+import errno
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from limbeck.errors import LimbeckError
+
+app = typer.Typer(
+    name="limbeck",
+    help="Distil neural networks into smaller ones, with proof of what it gained and cost.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+Config = Annotated[Path | None, typer.Argument(help="A YAML file of settings; flags win over it.")]
+Data = Annotated[
+    str | None,
+    typer.Option(help="digits, folder:PATH, idx:PATH, csv:PATH#COLUMN or sklearn:diabetes."),
+]
+Out = Annotated[Path | None, typer.Option(help="Run folder to make.")]
+Resume = Annotated[Path | None, typer.Option(help="Go on with the interrupted run in this folder.")]
+Set = Annotated[list[str] | None, typer.Option("--set", help="Any setting: --set kd.temperature=2 (repeatable).")]
+Plugin = Annotated[
+    list[Path] | None,
+    typer.Option(help="Python file of your own model factories, for plugin:FUNCTION. It is executed."),
+]
+Seeds = Annotated[int | None, typer.Option(help="How many students are trained.")]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the training part.")]
+BatchSize = Annotated[int | None, typer.Option(help="Samples in a batch.")]
+Rate = Annotated[float | None, typer.Option("--lr", help="Highest learning rate.")]
+Augment = Annotated[str | None, typer.Option(help="Augmentation by name; none for none.")]
+Limit = Annotated[int | None, typer.Option(help="Keep only so many training samples.")]
+Size = Annotated[int | None, typer.Option(help="Height and width that images are brought to.")]
+SkipBad = Annotated[bool | None, typer.Option("--skip-bad", help="Leave out images that cannot be read.")]
+Precision = Annotated[str | None, typer.Option(help="fp32, bf16 or fp16, of the student.")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")]
+Workers = Annotated[int | None, typer.Option(help="Loading processes.")]
+Tracker = Annotated[list[str] | None, typer.Option(help="tensorboard or mlflow (repeatable).")]
+Run = Annotated[Path, typer.Argument(help="A run folder.")]
+
+
+def _console() -> Console:
+    return Console()
+
+
+def _layers(config: Path | None, resume: Path | None, flags: dict[str, Any], assignments: Sequence[str] | None) -> list[dict[str, Any]]:
+    """Return the layers of settings, lowest first: the run resumed, the file, the flags, ``--set``."""
+    from limbeck.recipes.config_file import overrides, read_yaml
+    from limbeck.recipes.folder import saved_settings
+
+    layers = [saved_settings(resume)] if resume is not None else []
+    if config is not None:
+        layers.append(read_yaml(config))
+    layers.append({key: value for key, value in flags.items() if value is not None and value != []})
+    layers.append(overrides(assignments or []))
+    return layers
+
+
+def _place(out: Path | None, resume: Path | None) -> Path:
+    if (out is None) == (resume is None):
+        raise LimbeckError("Say where the run goes: --out FOLDER for a new one, or --resume FOLDER for an old one.")
+    place = out if out is not None else resume
+    assert place is not None
+    return place
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Run folder to make.")] = Path("runs/demo"),
+    seeds: Annotated[int, typer.Option(help="Paired students.")] = 5,
+) -> None:
+    """Distil a small classifier of handwritten digits, in a few minutes on two cores."""
+    from limbeck.recipes.demo import demo as run
+
+    run(out, seeds=seeds, console=_console())
+
+
+@app.command()
+def train(
+    config: Config = None,
+    model: Annotated[str | None, typer.Option(help="timm:NAME, torchvision:NAME, run:DIR, cnn:16-32, mlp:64-64, plugin:FUNCTION.")] = None,
+    data: Data = None,
+    out: Out = None,
+    resume: Resume = None,
+    assign: Set = None,
+    plugin: Plugin = None,
+    weights: Annotated[str | None, typer.Option(help="A .safetensors or weights-only .pt file to start from.")] = None,
+    pretrained: Annotated[bool | None, typer.Option("--pretrained", help="Start from the zoo's weights.")] = None,
+    seeds: Seeds = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    lr: Rate = None,
+    augment: Augment = None,
+    limit: Limit = None,
+    size: Size = None,
+    skip_bad: SkipBad = None,
+    precision: Precision = None,
+    device: Device = None,
+    workers: Workers = None,
+    tracker: Tracker = None,
+) -> None:
+    """Train one model, a teacher say, into a run that run:DIR then names."""
+    flags = {
+        "model": model, "data": data, "weights": weights, "pretrained": pretrained, "seeds": seeds, "epochs": epochs,
+        "batch_size": batch_size, "lr": lr, "augment": augment, "limit": limit, "size": size, "skip_bad": skip_bad,
+        "precision": precision, "device": device, "workers": workers, "trackers": tracker,
+    }  # fmt: skip
+    place = _place(out, resume)
+    layers = _layers(config, resume, flags, assign)
+    from limbeck.recipes.command import run_train
+
+    run_train(layers, place, plugins=plugin or [], resume=resume is not None, console=_console())
+
+
+@app.command()
+def distill(
+    config: Config = None,
+    teacher: Annotated[str | None, typer.Option(help="timm:NAME, torchvision:NAME, run:DIR, cnn:16-32, mlp:64-64, plugin:FUNCTION.")] = None,
+    student: Annotated[str | None, typer.Option(help="Likewise.")] = None,
+    data: Data = None,
+    out: Out = None,
+    resume: Resume = None,
+    assign: Set = None,
+    plugin: Plugin = None,
+    teacher_weights: Annotated[str | None, typer.Option(help="A .safetensors or weights-only .pt file for the teacher.")] = None,
+    teacher_pretrained: Annotated[bool | None, typer.Option("--teacher-pretrained", help="Use the zoo's trained weights for the teacher.")] = None,
+    student_pretrained: Annotated[bool | None, typer.Option("--student-pretrained", help="Start the student from the zoo's weights.")] = None,
+    loss: Annotated[str | None, typer.Option(help="What is taught: KD, LogitRegression.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Of the soft targets.")] = None,
+    kd_weight: Annotated[float | None, typer.Option(help="Weight of what the teacher says.")] = None,
+    task_weight: Annotated[float | None, typer.Option(help="Weight of the hard labels.")] = None,
+    no_alone: Annotated[bool, typer.Option("--no-alone", help="Do not train the student alone too.")] = False,
+    seeds: Seeds = None,
+    epochs: Epochs = None,
+    batch_size: BatchSize = None,
+    lr: Rate = None,
+    augment: Augment = None,
+    limit: Limit = None,
+    size: Size = None,
+    skip_bad: SkipBad = None,
+    precision: Precision = None,
+    device: Device = None,
+    workers: Workers = None,
+    tracker: Tracker = None,
+) -> None:
+    """Distil a teacher into a student, and prove what that gained and cost."""
+    flags = {
+        "teacher": teacher, "student": student, "data": data, "teacher_weights": teacher_weights,
+        "teacher_pretrained": teacher_pretrained, "student_pretrained": student_pretrained, "loss": loss,
+        "temperature": temperature, "kd_weight": kd_weight, "task_weight": task_weight,
+        "alone": False if no_alone else None, "seeds": seeds, "epochs": epochs, "batch_size": batch_size, "lr": lr,
+        "augment": augment, "limit": limit, "size": size, "skip_bad": skip_bad, "precision": precision,
+        "device": device, "workers": workers, "trackers": tracker,
+    }  # fmt: skip
+    place = _place(out, resume)
+    layers = _layers(config, resume, flags, assign)
+    from limbeck.recipes.command import run_distill
+
+    run_distill(layers, place, plugins=plugin or [], resume=resume is not None, console=_console())
+
+
+@app.command()
+def evaluate(
+    run: Run,
+    data: Annotated[str | None, typer.Option(help="Other data than the run's own.")] = None,
+) -> None:
+    """Measure a run's models again, on its own test part or on other data."""
+    from limbeck.recipes.evaluation import evaluate_run
+
+    evaluate_run(run, data=data, console=_console())
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="One run folder, or several to compare.")],
+    out: Annotated[Path | None, typer.Option(help="Where the comparison goes; comparison.html unless told.")] = None,
+) -> None:
+    """Write a run's page again, or set several runs side by side."""
+    from limbeck.report import compare_runs, write_report
+
+    page = write_report(runs[0]) if len(runs) == 1 and out is None else compare_runs(runs, out or Path("comparison.html"))
+    _console().print(f"Wrote {page}")
+
+
+@app.command()
+def temperature(
+    run: Annotated[Path | None, typer.Argument(help="A run whose teacher to look at.")] = None,
+    teacher: Annotated[str | None, typer.Option(help="A teacher with weights, instead of a run.")] = None,
+    data: Data = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for the table and the plot.")] = None,
+    search: Annotated[bool, typer.Option("--search", help="Also search temperature and weight on validation.")] = False,
+    temperatures: Annotated[str, typer.Option(help="Temperatures, separated by commas.")] = "1,2,4,8,16,32",
+    weights: Annotated[str, typer.Option(help="Teacher weights that the search tries.")] = "0.5,0.9",
+    epochs: Epochs = None,
+    seeds: Seeds = None,
+    plugin: Plugin = None,
+) -> None:
+    """Show what a teacher says as its temperature grows; search T and weight on validation."""
+    from limbeck.recipes.temperature import temperature as show
+
+    show(
+        run, teacher=teacher, data=data, out=out, search=search, temperatures=temperatures, weights=weights,
+        epochs=epochs, seeds=seeds, plugins=plugin or [], console=_console(),
+    )  # fmt: skip
+
+
+@app.command()
+def export(
+    run: Run,
+    role: Annotated[str, typer.Option(help="student, teacher or model; the run's deployable model unless told.")] = "",
+) -> None:
+    """Write a run's model as ONNX and as a package, with proof that it computes the same."""
+    from limbeck.recipes.exporting import export_run
+
+    export_run(run, role=role or None, console=_console())
+
+
+@app.command()
+def cite(run: Run) -> None:
+    """Print BibTeX for what a run used."""
+    from limbeck.recipes.citing import cite_run
+
+    typer.echo(cite_run(run))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    0 when all went well; 2 for wrong input, told in a sentence; 130 after Ctrl-C.
+
+    Args:
+        arguments: words after ``limbeck``; those of the process unless given.
+    """
+    try:
+        code = app(list(arguments) if arguments is not None else None, standalone_mode=False)
+    except LimbeckError as error:
+        return _told(str(error), error.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        return _told("stopped; nothing was left half-written.", 130)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        return _told("No space is left on the disk; what was complete is kept. Free some, then use --resume.", 2)
+    except Exception as error:
+        # Typer carries its own copy of click, so a wrong flag is known by what it can do, not by its class.
+        show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
+        if show is None or code is None:
+            raise
+        show()
+        return int(code)
+    return code if isinstance(code, int) else 0
+
+
+def _told(sentence: str, code: int) -> int:
+    print(f"limbeck: {sentence}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

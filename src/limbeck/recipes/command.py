@@ -1,0 +1,64 @@
+"""What the command line's training verbs do: run the recipe, then say what came of it and where it is."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from limbeck.errors import Stopped
+from limbeck.recipes.config import DistillConfig, TrainConfig
+from limbeck.recipes.distillation import distill
+from limbeck.recipes.settings import settings_from
+from limbeck.recipes.training import train
+from limbeck.recipes.watching import Show
+from limbeck.report import RunRecord, model_rows, verdict
+from limbeck.train.interrupt import Interrupted
+
+Layers = Sequence[Mapping[str, Any]]
+
+
+def run_distill(layers: Layers, out: Path, *, plugins: Sequence[Path], resume: bool, console: Console) -> None:
+    """Distil as the layers of settings say, and print the outcome."""
+    settings = settings_from(DistillConfig, *layers).model_dump()
+    names = {key: settings.pop(key) for key in ("teacher", "student", "data")}
+    try:
+        result = distill(**names, out=out, plugins=_texts(plugins), resume=resume, show=Show(console), **settings)
+    except Interrupted as error:
+        raise _stopped("distill", out, plugins) from error
+    print_outcome(result.record, out, console)
+
+
+def run_train(layers: Layers, out: Path, *, plugins: Sequence[Path], resume: bool, console: Console) -> None:
+    """Train as the layers of settings say, and print the outcome."""
+    settings = settings_from(TrainConfig, *layers).model_dump()
+    names = {key: settings.pop(key) for key in ("model", "data")}
+    try:
+        result = train(**names, out=out, plugins=_texts(plugins), resume=resume, show=Show(console), **settings)
+    except Interrupted as error:
+        raise _stopped("train", out, plugins) from error
+    print_outcome(result.record, out, console)
+    console.print(f"Use it as a model: run:{out}", highlight=False)
+
+
+def print_outcome(record: RunRecord, out: Path, console: Console) -> None:
+    """Print the models side by side, the verdict, and where the report is."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    for column in ("model", record.protocol.metric, "parameters", "MACs", "bytes", "latency"):
+        table.add_column(column, justify="left" if column == "model" else "right")
+    for row in model_rows(record):
+        table.add_row(row.role, row.name, row.score, row.parameters, row.macs, row.bytes, row.latency)
+    console.print(table)
+    console.print(verdict(record).sentence, highlight=False)
+    console.print(f"Report: {out / 'report.html'}", highlight=False, soft_wrap=True)
+
+
+def _texts(plugins: Sequence[Path]) -> list[str]:
+    return [str(each) for each in plugins]
+
+
+def _stopped(verb: str, out: Path, plugins: Sequence[Path]) -> Stopped:
+    extra = "".join(f" --plugin {each}" for each in plugins)
+    return Stopped(f"stopped, with a checkpoint written. Go on with: limbeck {verb} --resume {out}{extra}")

@@ -116,7 +116,7 @@ def dataset_data(
     given = {"train": train, "validation": validation, "test": test}
     parts = {role: _dataset(role, each) for role, each in given.items() if each is not None}
     collate_fn = collate_fn or _collate_of(train)
-    source, task = _joined(list(parts.values()), task, collate_fn)
+    source, task = one_source(list(parts.values()), task, collate_fn)
     starts = np.cumsum([0, *map(len, parts.values())]).tolist()
     indices = {role: torch.arange(*ends) for role, ends in zip(parts, pairwise(starts), strict=True)}
     names, labels = None, None
@@ -187,8 +187,19 @@ def _collate_of(given: Any) -> Collate | None:
     return None if own is default_collate else own
 
 
-def _joined(datasets: list[Any], task: str | None, collate_fn: Collate | None) -> tuple[Source, str]:
-    """Return one source over all data sets, and the task its targets make."""
+def one_source(datasets: list[Any], task: str | None, collate_fn: Collate | None) -> tuple[Source, str]:
+    """Return one source over all data sets, and the task its targets make.
+
+    Args:
+        datasets: map-style, of (x, y) pairs.
+        task: when not given, whole numbers are classes.
+        collate_fn: puts pairs together where x or y cannot be stacked.
+
+    Example:
+        >>> source, task = one_source([[(torch.zeros(4), 0)], [(torch.ones(4), 1)]], None, None)
+        >>> len(source), task
+        (2, 'classification')
+    """
     found = [known_labels(each) for each in datasets]
     targets = numbers([y for labels in found for y in labels])
     if task is None:

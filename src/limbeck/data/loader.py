@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from limbeck.data.views import Views, view_seed
+from limbeck.data.seeding import view_seed
+from limbeck.data.views import Views
 from limbeck.errors import LimbeckError
 from limbeck.types import Batch
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
-from limbeck.data import Data, Views, augmentation, default_augmentation, open_data
+from limbeck.data import Data, Views, augmentation, dataset_data, default_augmentation, open_data
 from limbeck.data.loader import Loader, Part
 from limbeck.errors import LimbeckError
 from limbeck.models.model import Inputs
@@ -42,18 +41,18 @@ def open_given(given: GivenData, settings: DataSettings) -> Data:
             size=settings.size,
             skip_bad=settings.skip_bad,
         )
-    from limbeck.data import dataset_data
-
     parts = given if isinstance(given, Mapping) else dict(zip(("train", "validation", "test"), given, strict=False))
     if "train" not in parts:
         raise LimbeckError("Own data needs a training part: data={'train': …, 'validation': …, 'test': …}.")
-    return dataset_data(*(_dataset(parts.get(name)) for name in ("train", "validation", "test")))
-
-
-def _dataset(given: Any) -> Dataset[Any] | None:
-    # Of a loader its samples are used and its order is not: seeds are paired and resume is exact only when
-    # the order is ours.
-    return given.dataset if isinstance(given, DataLoader) else given
+    return dataset_data(
+        parts["train"],
+        parts.get("validation"),
+        parts.get("test"),
+        name=settings.data,
+        seed=settings.split_seed,
+        size=settings.size,
+        limit=settings.limit,
+    )
 
 
 @dataclass(frozen=True)

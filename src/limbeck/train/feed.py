@@ -1,12 +1,12 @@
 """What the loop reads."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
-from torch.utils.data import Dataset
+import torch
 
+from limbeck.data import Views
+from limbeck.data.datasets import Collate, one_source
 from limbeck.data.loader import Part
 
 
@@ -30,18 +30,19 @@ class Feed:
     validation: Part | None = None
 
     @classmethod
-    def of(cls, train: Dataset[Any] | Sequence[Any], validation: Dataset[Any] | Sequence[Any] | None = None) -> "Feed":
-        """Make a feed from any datasets of (input, target) pairs, read without augmentation.
+    def of(cls, train: Any, validation: Any = None, collate_fn: Collate | None = None) -> "Feed":
+        """Make a feed from any datasets of (input, target) pairs, read as they are.
 
         Args:
-            train: a map-style dataset.
+            train: a map-style dataset, or a list of pairs.
             validation: another, or ``None``.
+            collate_fn: puts pairs together where inputs or targets cannot be stacked.
+
+        Raises:
+            LimbeckError: a dataset that gives something else.
         """
-        from limbeck.data import part_of
-
-        return cls(part_of(train), part_of(validation) if validation is not None else None)
-
-
-def targets_of(part: Part) -> Tensor:
-    """Return the targets of a part, in its order."""
-    return part.views.source.targets[part.indices]
+        parts = [train] if validation is None else [train, validation]
+        source, _ = one_source(parts, None, collate_fn)
+        views, border = Views(source), len(train)
+        held_out = Part(views, torch.arange(border, len(source))) if validation is not None else None
+        return cls(Part(views, torch.arange(border)), held_out)

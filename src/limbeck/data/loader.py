@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from limbeck.data.seeding import view_seed
+from limbeck.data.source import digest
 from limbeck.data.views import Views
 from limbeck.errors import LimbeckError
 from limbeck.types import Batch
@@ -38,6 +39,10 @@ class Part:
 
     def __len__(self) -> int:
         return len(self.indices)
+
+    def fingerprint(self) -> str:
+        """Return a sha256 (hex) of what is read and how it is seen."""
+        return digest([self.views.fingerprint(), self.indices])
 
 
 def steps_of_epoch(

@@ -66,5 +66,5 @@ class Scheme(nn.Module, ABC):
         """Return what inference needs and nothing more."""
 
     def identity(self) -> dict[str, str]:
-        """Return fingerprints of what is not saved with the scheme and must be the same on resume."""
-        return {}
+        """Return what is not saved with the scheme and must be the same on resume."""
+        return {"task": f"{type(self.task).__name__}({vars(self.task)})"}

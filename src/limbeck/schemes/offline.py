@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from limbeck.errors import LimbeckError
 from limbeck.schemes.base import Scheme
-from limbeck.schemes.term import Schedule, Term, checked_weight, weight_at
+from limbeck.schemes.term import Schedule, Term, checked_weight, told_weight, weight_at
 from limbeck.tasks import Classification, Task, observe
 from limbeck.teachers import Teacher
 from limbeck.types import Batch, Context
@@ -87,9 +87,14 @@ class Offline(Scheme):
         return self.student
 
     def identity(self) -> dict[str, str]:
-        """Return the teacher's fingerprint, where it has one."""
+        """Return task, weights, terms and, where it has one, the teacher's fingerprint."""
         fingerprint = getattr(self.teacher, "fingerprint", None)
-        return {"teacher": fingerprint()} if fingerprint else {}
+        return {
+            **super().identity(),
+            "task_weight": told_weight(self.task_weight),
+            "terms": repr(self.terms),
+            "teacher": fingerprint() if fingerprint else type(self.teacher).__name__,
+        }
 
 
 def _names(task: Task, names: Sequence[str]) -> tuple[str, ...]:

@@ -35,6 +35,16 @@ def checked_weight(name: str, weight: float | Schedule) -> float | Schedule:
     return float(weight)
 
 
+def told_weight(weight: float | Schedule) -> str:
+    """Return a weight as text: the number, or the schedule's name.
+
+    Example:
+        >>> told_weight(0.5)
+        '0.5'
+    """
+    return getattr(weight, "__qualname__", type(weight).__name__) if callable(weight) else f"{weight:g}"
+
+
 class Term(nn.Module):
     """One thing that is taught: a loss between an output of the student and one of the teacher.
 
@@ -91,3 +101,7 @@ class Term(nn.Module):
         weight = weight_at(self.weight, context.progress or Progress())
         value: Tensor = self.loss(known, teacher[self.teacher], context)
         return weight * value
+
+    def extra_repr(self) -> str:
+        """Show the wiring and the weight in ``repr``."""
+        return f"{self.student!r} from {self.teacher!r}, weight={told_weight(self.weight)}"

@@ -47,7 +47,7 @@ class Ledger:
                     self._waiting.clear()
                     raise LimbeckError(
                         f"The loss part {name!r} became {value} at step {step}: training stopped and the last "
-                        "checkpoint was kept. Try a lower lr, --train.clip 1, or precision fp32."
+                        "checkpoint was kept. Try a lower lr, train.clip=1, or precision fp32."
                     )
                 self.sums[name] = self.sums.get(name, 0.0) + value
             self.latest = dict(zip(parts, values, strict=True))

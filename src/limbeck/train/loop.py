@@ -250,7 +250,9 @@ def _loader(part: Any, plan: Plan, engine: Engine, smallest: int) -> Loader:
 
 
 def _identity(scheme: Scheme, data: Feed) -> dict[str, str]:
-    return {"scheme": type(scheme).__name__, "data": data.train.views.fingerprint(), **scheme.identity()}
+    held_out = data.validation.fingerprint() if data.validation is not None else "none"
+    about = {"train data": data.train.fingerprint(), "validation data": held_out}
+    return {"scheme": type(scheme).__name__, **about, **scheme.identity()}
 
 
 def _exact(engine: Engine) -> torch.device:

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from limbeck.errors import LimbeckError
 from limbeck.schemes import Scheme
@@ -91,6 +91,7 @@ class State:
         ledger.read()
         if self.folder is None:
             return
+        _refuse_broken(self.scheme)
         self.tick()
         generators = {key: self.engine.gather(value) for key, value in random_state(self.engine.device).items()}
         if self.engine.is_main:
@@ -156,5 +157,21 @@ class State:
 
 
 def _averaged(model: nn.Module, decay: float) -> AveragedModel:
-    averaged = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
-    return averaged.requires_grad_(False)
+    def move(averages: Any, current: Any, count: Any) -> None:
+        # torch's own rule averages integer buffers too, such as tables of positions, and rounds them away.
+        if averages[0].is_floating_point():
+            torch._foreach_lerp_(averages, current, 1 - decay)
+        else:
+            torch._foreach_copy_(averages, current)
+
+    return AveragedModel(model, multi_avg_fn=move, use_buffers=True).requires_grad_(False)
+
+
+def _refuse_broken(scheme: Scheme) -> None:
+    """A finite loss can still have had a gradient that was not; such weights must not replace good ones."""
+    for name, value in scheme.state_dict().items():
+        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
+            raise LimbeckError(
+                f"The weights {name!r} are no longer finite after step {scheme.progress.step}: training stopped and "
+                "the last checkpoint was kept. Try a lower lr, train.clip=1, or precision fp32."
+            )

@@ -12,13 +12,13 @@ from torch import Tensor
 class Source(Protocol):
     """Samples in a fixed order, before augmentation.
 
-    A source in memory may also offer ``read_many(indices) -> Tensor``, which gathers a batch at once; a
-    source that draws random numbers while it reads sets ``stochastic = True``; one whose targets are read with
-    the sample has ``read_pair(index) -> (sample, target)``, and perhaps a ``collate_fn`` to put pairs together.
+    A source in memory may also offer ``read_many(indices) -> Tensor``, which gathers a batch at once; one
+    that draws random numbers while it reads sets ``stochastic = True``; one whose targets are read with the
+    sample has ``read_pair(index) -> (sample, target)`` and perhaps a ``collate_fn`` to put pairs together.
     """
 
     targets: Any
-    """(N,) int64 classes or float32 values; ``None`` where they are neither (boxes) and come with the sample."""
+    """(N,) int64 classes or float32 values; ``None`` where they are neither and come with the sample."""
 
     def __len__(self) -> int: ...
 

@@ -28,7 +28,7 @@ demo: $(VENV)/.run  ## distil a small image classifier in a few minutes, with a 
 	$(BIN)/limbeck demo --out "$$out"
 
 test: $(VENV)/.dev  ## run the tests and the docstrings' examples (ARGS="-k name")
-	$(ONE_THREAD) $(BIN)/pytest -n 2 -m "not slow" $(ARGS)
+	$(ONE_THREAD) $(BIN)/pytest -n 2 $(ARGS)
 
 slow: $(VENV)/.dev  ## run the proofs that the tests repeat only a few times
 	$(ONE_THREAD) $(BIN)/pytest -n 2 -m slow $(ARGS)

@@ -254,6 +254,14 @@ def test_fingerprint_covers_all_that_decides_a_view():
     assert len({base, *(each.fingerprint() for each in others)}) == len(others) + 1
 
 
+def test_an_augmentation_that_works_in_place_leaves_the_source_alone():
+    source = images()
+    before = source.fingerprint()
+    Views(source, torch.Tensor.zero_).__getitems__(KEYS)
+    Views(source, None, torch.Tensor.zero_).__getitems__(KEYS)
+    assert TensorSource(source.inputs, source.targets).fingerprint() == before
+
+
 def test_samples_that_do_not_stack_are_refused(write_photos):
     data = open_data(f"folder:{write_photos()}")
     with pytest.raises(LimbeckError, match=r"shapes .* do not stack"):

@@ -56,8 +56,8 @@ class TensorSource:
         return len(self.inputs)
 
     def read(self, index: int) -> Tensor:
-        """Return sample ``index``."""
-        return self.inputs[index]
+        """Return sample ``index``, as a copy: an augmentation may work in place."""
+        return self.inputs[index].clone()
 
     def read_many(self, indices: Tensor) -> Tensor:
         """Return the samples at ``indices`` (N,) as one tensor, in that order."""

@@ -27,7 +27,9 @@ Data = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option(help="Run folder to make.")]
 Resume = Annotated[Path | None, typer.Option(help="Go on with the interrupted run in this folder.")]
-Set = Annotated[list[str] | None, typer.Option("--set", help="Any setting: --set kd.temperature=2 (repeatable).")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="Any setting: --set kd.temperature=2 (repeatable).")
+]
 Plugin = Annotated[
     list[Path] | None,
     typer.Option(help="Python file of your own model factories, for plugin:FUNCTION. It is executed."),
@@ -51,7 +53,9 @@ def _console() -> Console:
     return Console()
 
 
-def _layers(config: Path | None, resume: Path | None, flags: dict[str, Any], assignments: Sequence[str] | None) -> list[dict[str, Any]]:
+def _layers(
+    config: Path | None, resume: Path | None, flags: dict[str, Any], assignments: Sequence[str] | None
+) -> list[dict[str, Any]]:
     """Return the layers of settings, lowest first: the run resumed, the file, the flags, ``--set``."""
     from limbeck.recipes.config_file import overrides, read_yaml
     from limbeck.recipes.folder import saved_settings
@@ -66,7 +70,9 @@ def _layers(config: Path | None, resume: Path | None, flags: dict[str, Any], ass
 
 def _place(out: Path | None, resume: Path | None) -> Path:
     if (out is None) == (resume is None):
-        raise LimbeckError("Say where the run goes: --out FOLDER for a new one, or --resume FOLDER for an old one.")
+        raise LimbeckError(
+            "Say where the run goes: --out FOLDER for a new one, or --resume FOLDER for an old one."
+        )
     place = out if out is not None else resume
     assert place is not None
     return place
@@ -86,14 +92,21 @@ def demo(
 @app.command()
 def train(
     config: Config = None,
-    model: Annotated[str | None, typer.Option(help="timm:NAME, torchvision:NAME, run:DIR, cnn:16-32, mlp:64-64, plugin:FUNCTION.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(help="timm:NAME, torchvision:NAME, run:DIR, cnn:16-32, mlp:64-64, plugin:FUNCTION."),
+    ] = None,
     data: Data = None,
     out: Out = None,
     resume: Resume = None,
     assign: Set = None,
     plugin: Plugin = None,
-    weights: Annotated[str | None, typer.Option(help="A .safetensors or weights-only .pt file to start from.")] = None,
-    pretrained: Annotated[bool | None, typer.Option("--pretrained", help="Start from the zoo's weights.")] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="A .safetensors or weights-only .pt file to start from.")
+    ] = None,
+    pretrained: Annotated[
+        bool | None, typer.Option("--pretrained", help="Start from the zoo's weights.")
+    ] = None,
     seeds: Seeds = None,
     epochs: Epochs = None,
     batch_size: BatchSize = None,
@@ -123,16 +136,26 @@ def train(
 @app.command()
 def distill(
     config: Config = None,
-    teacher: Annotated[str | None, typer.Option(help="timm:NAME, torchvision:NAME, run:DIR, cnn:16-32, mlp:64-64, plugin:FUNCTION.")] = None,
+    teacher: Annotated[
+        str | None,
+        typer.Option(help="timm:NAME, torchvision:NAME, run:DIR, cnn:16-32, mlp:64-64, plugin:FUNCTION."),
+    ] = None,
     student: Annotated[str | None, typer.Option(help="Likewise.")] = None,
     data: Data = None,
     out: Out = None,
     resume: Resume = None,
     assign: Set = None,
     plugin: Plugin = None,
-    teacher_weights: Annotated[str | None, typer.Option(help="A .safetensors or weights-only .pt file for the teacher.")] = None,
-    teacher_pretrained: Annotated[bool | None, typer.Option("--teacher-pretrained", help="Use the zoo's trained weights for the teacher.")] = None,
-    student_pretrained: Annotated[bool | None, typer.Option("--student-pretrained", help="Start the student from the zoo's weights.")] = None,
+    teacher_weights: Annotated[
+        str | None, typer.Option(help="A .safetensors or weights-only .pt file for the teacher.")
+    ] = None,
+    teacher_pretrained: Annotated[
+        bool | None,
+        typer.Option("--teacher-pretrained", help="Use the zoo's trained weights for the teacher."),
+    ] = None,
+    student_pretrained: Annotated[
+        bool | None, typer.Option("--student-pretrained", help="Start the student from the zoo's weights.")
+    ] = None,
     loss: Annotated[str | None, typer.Option(help="What is taught: KD, LogitRegression.")] = None,
     temperature: Annotated[float | None, typer.Option(help="Of the soft targets.")] = None,
     kd_weight: Annotated[float | None, typer.Option(help="Weight of what the teacher says.")] = None,
@@ -181,12 +204,18 @@ def evaluate(
 @app.command()
 def report(
     runs: Annotated[list[Path], typer.Argument(help="One run folder, or several to compare.")],
-    out: Annotated[Path | None, typer.Option(help="Where the comparison goes; comparison.html unless told.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the comparison goes; comparison.html unless told.")
+    ] = None,
 ) -> None:
     """Write a run's page again, or set several runs side by side."""
     from limbeck.report import compare_runs, write_report
 
-    page = write_report(runs[0]) if len(runs) == 1 and out is None else compare_runs(runs, out or Path("comparison.html"))
+    page = (
+        write_report(runs[0])
+        if len(runs) == 1 and out is None
+        else compare_runs(runs, out or Path("comparison.html"))
+    )
     _console().print(f"Wrote {page}")
 
 
@@ -196,7 +225,9 @@ def temperature(
     teacher: Annotated[str | None, typer.Option(help="A teacher with weights, instead of a run.")] = None,
     data: Data = None,
     out: Annotated[Path | None, typer.Option(help="Folder for the table and the plot.")] = None,
-    search: Annotated[bool, typer.Option("--search", help="Also search temperature and weight on validation.")] = False,
+    search: Annotated[
+        bool, typer.Option("--search", help="Also search temperature and weight on validation.")
+    ] = False,
     temperatures: Annotated[str, typer.Option(help="Temperatures, separated by commas.")] = "1,2,4,8,16,32",
     weights: Annotated[str, typer.Option(help="Teacher weights that the search tries.")] = "0.5,0.9",
     epochs: Epochs = None,
@@ -215,7 +246,9 @@ def temperature(
 @app.command()
 def export(
     run: Run,
-    role: Annotated[str, typer.Option(help="student, teacher or model; the run's deployable model unless told.")] = "",
+    role: Annotated[
+        str, typer.Option(help="student, teacher or model; the run's deployable model unless told.")
+    ] = "",
 ) -> None:
     """Write a run's model as ONNX and as a package, with proof that it computes the same."""
     from limbeck.recipes.exporting import export_run
@@ -248,7 +281,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        return _told("No space is left on the disk; what was complete is kept. Free some, then use --resume.", 2)
+        return _told(
+            "No space is left on the disk; what was complete is kept. Free some, then use --resume.", 2
+        )
     except Exception as error:
         # Typer carries its own copy of click, so a wrong flag is known by what it can do, not by its class.
         show, code = getattr(error, "show", None), getattr(error, "exit_code", None)

@@ -59,8 +59,12 @@ def find_layer(model: nn.Module, path: str) -> nn.Module:
     layer = path.partition("@")[0]
     known = dict(model.named_modules())
     if layer in known and layer:
-        return known[layer]
-    hint = did_you_mean(layer, known) or " Its top layers are: " + ", ".join(n for n, _ in model.named_children()) + "."
+        found: nn.Module = known[layer]
+        return found
+    hint = (
+        did_you_mean(layer, known)
+        or " Its top layers are: " + ", ".join(n for n, _ in model.named_children()) + "."
+    )
     raise LimbeckError(f"{type(model).__name__} has no layer {layer!r}.{hint}")
 
 

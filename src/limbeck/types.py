@@ -7,6 +7,8 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from limbeck.errors import did_you_mean
+
 Output: TypeAlias = "Tensor | Sequence[Any]"
 
 
@@ -108,10 +110,9 @@ class Outputs(Mapping[str, Any]):
         try:
             return self._values[name]
         except KeyError:
-            from limbeck.errors import did_you_mean
-
             known = ", ".join(self._values) or "none"
-            raise KeyError(f"No output {name!r} (there are: {known}).{did_you_mean(name, self._values)}") from None
+            hint = did_you_mean(name, self._values)
+            raise KeyError(f"No output {name!r} (there are: {known}).{hint}") from None
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._values)

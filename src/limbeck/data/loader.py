@@ -75,7 +75,8 @@ def steps_of_epoch(
             "give more data."
         )
     generator = torch.Generator().manual_seed(view_seed(seed, ORDER, epoch))
-    batches = list(indices[torch.randperm(len(indices), generator=generator)].split(batch_size))
+    order = indices[torch.randperm(len(indices), generator=generator)]
+    batches = list(torch.split(order, batch_size))
     if len(batches) > 1 and len(batches[-1]) < smallest:
         tail = batches.pop()
         batches[-1] = torch.cat([batches[-1], tail])
@@ -152,7 +153,7 @@ class Loader:
         self._keys = _Keys()
         self._loader = DataLoader(
             _Whole(part.views),
-            batch_sampler=self._keys,  # type: ignore[arg-type]  # any iterable of key lists will do
+            batch_sampler=self._keys,
             collate_fn=_as_it_is,
             num_workers=workers,
             persistent_workers=workers > 0,
@@ -178,8 +179,13 @@ class Loader:
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield this process's share of the part once, in order and unaugmented, for evaluation."""
+        if len(self.part) < self.world:
+            raise LimbeckError(
+                f"A part of {len(self.part)} samples cannot be shared by {self.world} processes: give more data, or "
+                "start fewer processes."
+            )
         own = self.part.indices[self.rank :: self.world]
-        self._keys.batches = [(batch, 0) for batch in own.split(max(1, self.batch_size // self.world))]
+        self._keys.batches = [(batch, 0) for batch in torch.split(own, max(1, self.batch_size // self.world))]
         yield from self._loader
 
 
@@ -196,5 +202,5 @@ class _Whole(Dataset[Any]):
         return self.views.__getitems__([key])
 
 
-def _as_it_is(batch: Batch) -> Batch:
+def _as_it_is(batch: Any) -> Any:
     return batch

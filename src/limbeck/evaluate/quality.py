@@ -54,8 +54,7 @@ def evaluate(
     metrics = task.metrics(full)
     seen = 0
     with torch.no_grad():
-        for batch in data:
-            batch = batch.to(device)
+        for batch in (each.to(device) for each in data):
             metrics.update(predict(batch), batch)
             seen += len(batch)
     if not seen:
@@ -63,9 +62,7 @@ def evaluate(
     return Evaluation(metrics.compute(), metrics.details())
 
 
-def predictor(
-    model: torch.nn.Module, task: Task, role: str = "student"
-) -> Callable[[Batch], Outputs]:
+def predictor(model: torch.nn.Module, task: Task, role: str = "student") -> Callable[[Batch], Outputs]:
     """Return ``model``, put in eval mode, as a function from batch to outputs.
 
     Example:

@@ -14,6 +14,7 @@ from limbeck.errors import LimbeckError
 from limbeck.models import Model, load_weights, open_model
 from limbeck.models.rescaled import Rescaled
 from limbeck.tasks import Classification, Regression, Task
+from limbeck.teachers import Teacher
 
 Given: TypeAlias = str | nn.Module | Model | Callable[[], nn.Module]
 """How a person may give a model: a spec, a network, an opened model, or a function that makes a network."""
@@ -34,7 +35,7 @@ class Candidate:
         plugins: files of the person's own factories.
     """
 
-    given: Given
+    given: Given | Teacher
     role: str
     data: Data
     task: Task
@@ -96,7 +97,7 @@ class Candidate:
         given = self.given
         if isinstance(given, Model):
             return replace(given, module=copy.deepcopy(given.module))
-        made = copy.deepcopy(given) if isinstance(given, nn.Module) else given()  # type: ignore[operator]
+        made = copy.deepcopy(given) if isinstance(given, nn.Module) else given()  # type: ignore[operator, call-arg]
         if not isinstance(made, nn.Module):
             raise LimbeckError(
                 f"The {self.role} must be a torch module, or a function that makes one, not {type(made).__name__}."
@@ -176,7 +177,9 @@ def check_outputs(model: Model, inputs: Any, task: Task, classes: int | None, ro
     except (RuntimeError, ValueError, TypeError, IndexError) as error:
         shape = tuple(inputs.shape) if isinstance(inputs, Tensor) else type(inputs).__name__
         first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise LimbeckError(f"The {role} {model.name} does not run on inputs of shape {shape}: {first}") from error
+        raise LimbeckError(
+            f"The {role} {model.name} does not run on inputs of shape {shape}: {first}"
+        ) from error
     finally:
         model.module.train(mode)
     if classes is not None:

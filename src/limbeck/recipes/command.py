@@ -19,12 +19,16 @@ from limbeck.train.interrupt import Interrupted
 Layers = Sequence[Mapping[str, Any]]
 
 
-def run_distill(layers: Layers, out: Path, *, plugins: Sequence[Path], resume: bool, console: Console) -> None:
+def run_distill(
+    layers: Layers, out: Path, *, plugins: Sequence[Path], resume: bool, console: Console
+) -> None:
     """Distil as the layers of settings say, and print the outcome."""
     settings = settings_from(DistillConfig, *layers).model_dump()
     names = {key: settings.pop(key) for key in ("teacher", "student", "data")}
     try:
-        result = distill(**names, out=out, plugins=_texts(plugins), resume=resume, show=Show(console), **settings)
+        result = distill(
+            **names, out=out, plugins=_texts(plugins), resume=resume, show=Show(console), **settings
+        )
     except Interrupted as error:
         raise _stopped("distill", out, plugins) from error
     print_outcome(result.record, out, console)
@@ -35,7 +39,9 @@ def run_train(layers: Layers, out: Path, *, plugins: Sequence[Path], resume: boo
     settings = settings_from(TrainConfig, *layers).model_dump()
     names = {key: settings.pop(key) for key in ("model", "data")}
     try:
-        result = train(**names, out=out, plugins=_texts(plugins), resume=resume, show=Show(console), **settings)
+        result = train(
+            **names, out=out, plugins=_texts(plugins), resume=resume, show=Show(console), **settings
+        )
     except Interrupted as error:
         raise _stopped("train", out, plugins) from error
     print_outcome(result.record, out, console)

@@ -80,7 +80,9 @@ class Knowledge(_Settings):
         assert given is not None
         if given > 1:
             name = "task_weight" if kd is None else "kd_weight"
-            raise ValueError(f"{name} is {given:g}, so the other weight cannot be one minus it: give both weights")
+            raise ValueError(
+                f"{name} is {given:g}, so the other weight cannot be one minus it: give both weights"
+            )
         return (given, 1 - given) if kd is None else (1 - given, given)
 
 

@@ -20,11 +20,13 @@ class _UniqueKeys(yaml.SafeLoader):
 def _unique(loader: _UniqueKeys, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
-        key = loader.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+        key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, str):
             raise LimbeckError(f"The key {key!r} on line {key_node.start_mark.line + 1} is not a name.")
         if key in seen:
-            raise LimbeckError(f"The key {key!r} is given twice, again on line {key_node.start_mark.line + 1}: keep one.")
+            raise LimbeckError(
+                f"The key {key!r} is given twice, again on line {key_node.start_mark.line + 1}: keep one."
+            )
         seen.add(key)
     loader.flatten_mapping(node)
     return loader.construct_mapping(node, deep=True)
@@ -59,7 +61,9 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
             "only, with no tags."
         ) from error
     if not isinstance(content, dict):
-        raise LimbeckError(f"{path} must hold settings such as 'teacher: timm:resnet34', not {type(content).__name__}.")
+        raise LimbeckError(
+            f"{path} must hold settings such as 'teacher: timm:resnet34', not {type(content).__name__}."
+        )
     return content
 
 
@@ -74,7 +78,9 @@ def merged(*layers: Mapping[str, Any]) -> dict[str, Any]:
     for layer in layers:
         for key, value in layer.items():
             below = result.get(key)
-            result[key] = merged(below, value) if isinstance(below, dict) and isinstance(value, Mapping) else value
+            result[key] = (
+                merged(below, value) if isinstance(below, dict) and isinstance(value, Mapping) else value
+            )
     return result
 
 
@@ -140,7 +146,9 @@ def _told(kind: type[BaseModel], error: Any) -> str:
     said = str(error["msg"]).removeprefix("Value error, ")
     given = error.get("input")
     plain = isinstance(given, str | int | float | bool) or given is None
-    return f"{where}: {said[:1].lower() + said[1:]}" + (f", not {given!r}" if plain and "not" not in said else "")
+    return f"{where}: {said[:1].lower() + said[1:]}" + (
+        f", not {given!r}" if plain and "not" not in said else ""
+    )
 
 
 def _keys(kind: type[BaseModel], place: Sequence[Any]) -> list[str]:

@@ -129,7 +129,7 @@ def _prepared(
         "student": (student, config.student_weights, config.student_pretrained, config.student_size),
     }
     candidates = {
-        role: Candidate(given, role, data, task, weights, pretrained, size, plugins)  # type: ignore[arg-type]
+        role: Candidate(given, role, data, task, weights, pretrained, size, plugins)
         for role, (given, weights, pretrained, size) in wanted.items()
     }
     job = _Distillation(config, data, task, candidates["teacher"], candidates["student"], plugins)
@@ -285,5 +285,7 @@ def best_of(scores: Sequence[float | None], higher_is_better: bool) -> int:
         >>> best_of([0.5, 0.7, 0.7], True), best_of([None, None], True)
         (1, 0)
     """
-    known = [(score if higher_is_better else -score) if score is not None else float("-inf") for score in scores]
+    known = [
+        (score if higher_is_better else -score) if score is not None else float("-inf") for score in scores
+    ]
     return known.index(max(known))

@@ -69,7 +69,9 @@ def make_record(
             "cost": {
                 "seconds": {role: each.seconds for role, each in measured.items()},
                 "teacher_forwards": teacher_forwards,
-                "student_steps": max((each.steps for role, each in measured.items() if role != "teacher"), default=0),
+                "student_steps": max(
+                    (each.steps for role, each in measured.items() if role != "teacher"), default=0
+                ),
             },
             "environment": environment(),
             "teacher_precision": teacher_precision,
@@ -137,7 +139,7 @@ def _processor() -> str:
 def _commit() -> str | None:
     try:
         found = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"],  # noqa: S607  (the person's own git)
+            ["git", "rev-parse", "--short", "HEAD"],
             capture_output=True,
             text=True,
             timeout=5,
@@ -168,4 +170,4 @@ def write_confusion(out: Path, measured: dict[str, Measured]) -> None:
     if not tables:
         return
     with replacing(out / "confusion.npz") as temporary, temporary.open("wb") as file:
-        np.savez_compressed(file, **tables)
+        np.savez_compressed(file, allow_pickle=False, **tables)

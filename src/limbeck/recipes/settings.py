@@ -44,9 +44,8 @@ def settings_from(kind: type[Settings], *layers: Mapping[str, Any]) -> Settings:
 
 def _grouped(kind: type[Settings], layer: Mapping[str, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {}
-    for key, value in layer.items():
-        if hasattr(value, "model_dump"):
-            value = value.model_dump()
+    for key, given in layer.items():
+        value = given.model_dump() if hasattr(given, "model_dump") else given
         group = SHORT.get(key)
         if group in kind.model_fields and key not in kind.model_fields:
             result = merged(result, {group: {key: value}})

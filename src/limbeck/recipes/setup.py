@@ -41,7 +41,11 @@ def open_given(given: GivenData, settings: DataSettings) -> Data:
             size=settings.size,
             skip_bad=settings.skip_bad,
         )
-    parts = given if isinstance(given, Mapping) else dict(zip(("train", "validation", "test"), given, strict=False))
+    parts = (
+        given
+        if isinstance(given, Mapping)
+        else dict(zip(("train", "validation", "test"), given, strict=False))
+    )
     if "train" not in parts:
         raise LimbeckError("Own data needs a training part: data={'train': …, 'validation': …, 'test': …}.")
     return dataset_data(

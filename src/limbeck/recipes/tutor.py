@@ -39,7 +39,11 @@ class Tutor:
         choice = getattr(self.teacher, "precision", None)
         if choice is None:
             return None
-        return {"choice": choice.choice, "kl": choice.kl, "tolerance": getattr(self.teacher, "tolerance", 0.0)}
+        return {
+            "choice": choice.choice,
+            "kl": choice.kl,
+            "tolerance": getattr(self.teacher, "tolerance", 0.0),
+        }
 
 
 def ready_made(teacher: Teacher, candidate: Candidate) -> Tutor:

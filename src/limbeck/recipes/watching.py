@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress as Bars, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as Bars
 
 from limbeck.recipes.config import DataSettings
 from limbeck.recipes.tracking import Tracking
@@ -28,7 +29,9 @@ class Show:
 
 
 @contextmanager
-def watchers_for(show: Show, folder: Path, config: DataSettings, trainings: int) -> Iterator[Sequence[Watcher]]:
+def watchers_for(
+    show: Show, folder: Path, config: DataSettings, trainings: int
+) -> Iterator[Sequence[Watcher]]:
     """Yield those who look on while a run's models are trained.
 
     Args:
@@ -38,7 +41,9 @@ def watchers_for(show: Show, folder: Path, config: DataSettings, trainings: int)
         trainings: how many students will be trained.
     """
     with ExitStack() as stack:
-        watchers: list[Watcher] = [stack.enter_context(Tracking.to(name, folder, config)) for name in config.trackers]
+        watchers: list[Watcher] = [
+            stack.enter_context(Tracking.to(name, folder, config)) for name in config.trackers
+        ]
         if show.console is not None:
             if show.console.is_terminal:
                 watchers.append(stack.enter_context(TerminalBars(show.console, trainings)))
@@ -77,7 +82,9 @@ class TerminalBars:
 
     def started(self, label: str, epochs: int, steps_per_epoch: int, progress: Progress) -> None:
         """Show a bar for the training that begins."""
-        self.task = self.bars.add_task(label, total=epochs * steps_per_epoch, said="", completed=progress.step)
+        self.task = self.bars.add_task(
+            label, total=epochs * steps_per_epoch, said="", completed=progress.step
+        )
         self.meter.start()
 
     def stepped(self, progress: Progress, parts: dict[str, float], samples: int) -> None:

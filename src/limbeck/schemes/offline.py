@@ -52,7 +52,9 @@ class Offline(Scheme):
         if isinstance(teacher, nn.Module):
             raise LimbeckError("Give Offline a teacher, not a bare module: limbeck.Frozen(model).")
         if not terms:
-            raise LimbeckError("Offline needs at least one term: [Term(losses.KD(temperature=4))] is a usual start.")
+            raise LimbeckError(
+                "Offline needs at least one term: [Term(losses.KD(temperature=4))] is a usual start."
+            )
         names = [term.name for term in terms]
         twice = sorted({name for name in names if names.count(name) > 1 or name == "task"})
         if twice:

@@ -97,7 +97,9 @@ class Term(nn.Module):
             known = self.adapter(known)
         missing = [need for need in getattr(self.loss, "needs", ()) if getattr(context, need) is None]
         if missing:
-            raise LimbeckError(f"{self.name} needs the batch's {' and '.join(missing)}, which this batch lacks.")
+            raise LimbeckError(
+                f"{self.name} needs the batch's {' and '.join(missing)}, which this batch lacks."
+            )
         weight = weight_at(self.weight, context.progress or Progress())
         value: Tensor = self.loss(known, teacher[self.teacher], context)
         return weight * value

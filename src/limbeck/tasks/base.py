@@ -57,7 +57,7 @@ class Task(ABC):
             return value
         if isinstance(value, Mapping):
             return Outputs(value)
-        if isinstance(value, list | tuple) and not isinstance(value, Tensor) and len(self.outputs) > 1:
+        if isinstance(value, list | tuple) and len(self.outputs) > 1:
             return Outputs(dict(zip(self.outputs, value, strict=True)))
         return Outputs({self.outputs[0]: value})
 

@@ -53,7 +53,9 @@ class Classification(Task):
     def example_input(self) -> Tensor:
         """Return zeros of the shape given to the constructor, as a batch of one."""
         if self.shape is None:
-            raise LimbeckError("Classification knows no input shape: give it shape=(channels, height, width).")
+            raise LimbeckError(
+                "Classification knows no input shape: give it shape=(channels, height, width)."
+            )
         return torch.zeros(1, *self.shape)
 
 

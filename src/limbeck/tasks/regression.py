@@ -37,13 +37,17 @@ class Regression(Task):
 
     def __init__(self, mean: float = 0.0, std: float = 1.0, shape: tuple[int, ...] | None = None):
         if not std > 0:
-            raise LimbeckError(f"The targets' standard deviation must be above 0, not {std!r}: do they all agree?")
+            raise LimbeckError(
+                f"The targets' standard deviation must be above 0, not {std!r}: do they all agree?"
+            )
         self.mean, self.std, self.shape = mean, std, shape
 
     def named(self, value: Any) -> Outputs:
         """Return the model's answer standardised, as (N,), whatever its trailing dimension of one."""
         outputs = super().named(value)
-        return Outputs({**outputs, "value": (full_precision(outputs["value"]).flatten() - self.mean) / self.std})
+        return Outputs(
+            {**outputs, "value": (full_precision(outputs["value"]).flatten() - self.mean) / self.std}
+        )
 
     def loss(self, outputs: Outputs, batch: Batch) -> Tensor:
         """Return the mean squared error of the labelled samples on the standardised scale."""

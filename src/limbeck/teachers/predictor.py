@@ -33,7 +33,9 @@ class Predictor:
 
     def __init__(self, estimator: Any, floor: float = 1e-4, role: str = "teacher"):
         if not (hasattr(estimator, "predict") or callable(estimator)):
-            raise LimbeckError(f"A teacher must have predict or be callable; {type(estimator).__name__} is neither.")
+            raise LimbeckError(
+                f"A teacher must have predict or be callable; {type(estimator).__name__} is neither."
+            )
         self.estimator = estimator
         self.floor = floor
         self.role = role
@@ -46,7 +48,9 @@ class Predictor:
         task = task or Regression()
         unknown = [name for name in names if name not in task.outputs]
         if unknown:
-            raise LimbeckError(f"{type(self.estimator).__name__} has no layers, so no {unknown[0]!r} to teach from.")
+            raise LimbeckError(
+                f"{type(self.estimator).__name__} has no layers, so no {unknown[0]!r} to teach from."
+            )
         value = torch.as_tensor(self._predict(inputs.detach().cpu().numpy()), dtype=torch.float32)
         if len(value) != len(inputs):
             raise LimbeckError(

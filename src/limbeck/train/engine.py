@@ -9,6 +9,7 @@ from accelerate import Accelerator, PartialState
 from torch import Tensor, nn
 
 from limbeck.errors import LimbeckError
+from limbeck.schemes import Scheme
 from limbeck.train.plan import Plan
 
 _PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -30,9 +31,12 @@ class Engine:
     def __init__(self, plan: Plan):
         self.accelerator = _accelerator(plan.device)
         self.device: torch.device = self.accelerator.device
+        self.overlapped = True
         self.dtype = _PRECISIONS[plan.precision]
         if plan.precision == "fp16" and self.device.type == "cpu":
-            raise LimbeckError("fp16 needs a GPU and this training runs on the CPU: use precision bf16 or fp32.")
+            raise LimbeckError(
+                "fp16 needs a GPU and this training runs on the CPU: use precision bf16 or fp32."
+            )
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=plan.precision == "fp16")
 
     @property
@@ -50,10 +54,37 @@ class Engine:
         """Whether this process writes the files."""
         return bool(self.accelerator.is_main_process)
 
-    def prepare(self, model: nn.Module) -> nn.Module:
-        """Move ``model`` to the device and, over several processes, have its gradients averaged."""
-        prepared: nn.Module = self.accelerator.prepare_model(model)
-        return prepared
+    def prepare(self, scheme: Scheme) -> nn.Module:
+        """Move the scheme to the device and, over several processes, have its gradients averaged.
+
+        DistributedDataParallel averages while the backward runs, but only gradients of one forward of all its
+        parameters. A scheme of several phases or groups is averaged by :meth:`average_gradients` instead.
+        """
+        scheme.to(self.device)
+        self.overlapped = len(scheme.phases) == 1 and type(scheme).groups is Scheme.groups
+        if self.world == 1:
+            return scheme
+        if self.overlapped:
+            prepared: nn.Module = self.accelerator.prepare_model(scheme)
+            return prepared
+        for value in scheme.state_dict().values():
+            torch.distributed.broadcast(value, 0)
+        return scheme
+
+    def average_gradients(self, optimizer: torch.optim.Optimizer) -> None:
+        """Average one optimizer's gradients over processes, once, where DDP does not.
+
+        A gradient that is missing here counts as zero: another process may have one.
+        """
+        if self.world == 1 or self.overlapped:
+            return
+        parameters = [each for group in optimizer.param_groups for each in group["params"]]
+        gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in parameters]
+        flat = self.mean(torch.cat([each.flatten() for each in gradients]))
+        for parameter, mean in zip(
+            parameters, torch.split(flat, [each.numel() for each in parameters]), strict=True
+        ):
+            parameter.grad = mean.view_as(parameter)
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Return the context in which forwards run."""
@@ -63,7 +94,7 @@ class Engine:
 
     def synchronised(self, model: nn.Module, now: bool) -> AbstractContextManager[Any]:
         """Return the context of a forward and backward after which gradients are averaged only if ``now``."""
-        if self.world == 1 or now:
+        if self.world == 1 or now or not self.overlapped:
             return nullcontext()
         context: AbstractContextManager[Any] = self.accelerator.no_sync(model)
         return context
@@ -92,7 +123,9 @@ def _accelerator(device: str) -> Accelerator:
     if device not in ("auto", *available):
         raise LimbeckError(f"No device {device!r}: use auto, cpu, cuda or mps.")
     if not available.get(device, True):
-        raise LimbeckError(f"This machine has no {device} device that torch can use: use --device auto or cpu.")
+        raise LimbeckError(
+            f"This machine has no {device} device that torch can use: use --device auto or cpu."
+        )
     return Accelerator(cpu=device == "cpu", mixed_precision="no")
 
 

@@ -108,7 +108,7 @@ class _Training:
         self.validation = _loader(data.validation, plan, engine, 1) if data.validation is not None else None
         scheme.to(engine.device)
         if plan.channels_last:
-            scheme.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            scheme.to(memory_format=torch.channels_last)
         self.state = State(scheme, plan, engine, folder, _identity(scheme, data))
         if plan.compile:
             scheme.deployable().compile()
@@ -168,6 +168,7 @@ class _Training:
             optimizer.zero_grad(set_to_none=True)
             for number, share in enumerate(shares):
                 self.backward(share, phase, number == len(shares) - 1, logged)
+            self.engine.average_gradients(optimizer)
             if self.plan.clip is not None:
                 self.engine.scaler.unscale_(optimizer)
                 clip(optimizer, self.plan.clip)
@@ -195,7 +196,9 @@ class _Training:
         """Close the epoch with a row of the history; on evaluated epochs, see whether it is the best so far."""
         state, plan = self.state, self.plan
         means = self.ledger.means()
-        joined = self.engine.mean(torch.tensor(list(means.values()), dtype=torch.float64, device=_exact(self.engine)))
+        joined = self.engine.mean(
+            torch.tensor(list(means.values()), dtype=torch.float64, device=_exact(self.engine))
+        )
         row: dict[str, Any] = {
             "role": self.label,
             "seed": plan.seed,

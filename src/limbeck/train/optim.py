@@ -42,7 +42,10 @@ def _without_decay(group: dict[str, Any], decay: float) -> list[dict[str, Any]]:
     rest = {key: value for key, value in group.items() if key != "params"}
     matrices = [each for each in group["params"] if each.dim() > 1]
     vectors = [each for each in group["params"] if each.dim() <= 1]
-    parts = [{"weight_decay": decay, **rest, "params": matrices}, {**rest, "weight_decay": 0.0, "params": vectors}]
+    parts = [
+        {"weight_decay": decay, **rest, "params": matrices},
+        {**rest, "weight_decay": 0.0, "params": vectors},
+    ]
     return [part for part in parts if part["params"]]
 
 

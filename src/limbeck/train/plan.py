@@ -22,7 +22,8 @@ class Plan(BaseModel):
     epochs: int = Field(default=30, ge=1)
     """Passes over the training part."""
     batch_size: int = Field(default=64, ge=1)
-    """Samples in a batch, over all processes together."""
+    """Samples in a batch, over all processes together. A last batch with fewer samples than processes, or than a
+    loss needs, joins the one before it."""
     accumulate: int = Field(default=1, ge=1)
     """Batches whose gradients are added up before each optimizer step."""
     optimizer: Literal["adamw", "sgd"] = "adamw"

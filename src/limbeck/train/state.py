@@ -39,7 +39,13 @@ class State:
     def __init__(
         self, scheme: Scheme, plan: Plan, engine: Engine, folder: Path | None, identity: dict[str, str]
     ):
-        self.scheme, self.plan, self.engine, self.folder, self.identity = scheme, plan, engine, folder, identity
+        self.scheme, self.plan, self.engine, self.folder, self.identity = (
+            scheme,
+            plan,
+            engine,
+            folder,
+            identity,
+        )
         self.epoch = 0
         self.step_in_epoch = 0
         self.history: list[dict[str, Any]] = []
@@ -93,7 +99,9 @@ class State:
             return
         _refuse_broken(self.scheme)
         self.tick()
-        generators = {key: self.engine.gather(value) for key, value in random_state(self.engine.device).items()}
+        generators = {
+            key: self.engine.gather(value) for key, value in random_state(self.engine.device).items()
+        }
         if self.engine.is_main:
             write_checkpoint(self.folder / "last.pt", self._contents(optimizers, ledger, generators))
         self.engine.wait()

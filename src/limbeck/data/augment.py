@@ -100,7 +100,7 @@ def augmentation(name: str, canvas: tuple[int, int] | None = None) -> Shift | St
 
     Args:
         name: ``none``; ``shift``, by up to an eighth of the shorter side; ``crop-flip``, the same
-            and mirrored; ``resized-crop-flip``, a window of 25–100 % of the area; ``affine``,
+            and mirrored, either also with the pixels said, as in ``shift-2``; ``resized-crop-flip``, a window of 25–100 % of the area; ``affine``,
             ±10°, ±10 % moved and scaled;
             ``randaugment``; ``trivial`` (TrivialAugment).
         canvas: (height, width) of the images.
@@ -111,9 +111,14 @@ def augmentation(name: str, canvas: tuple[int, int] | None = None) -> Shift | St
     Example:
         >>> augmentation("shift", (32, 32))
         Shift(padding=4, flip=False)
+        >>> augmentation("shift-2", (32, 32))
+        Shift(padding=2, flip=False)
         >>> augmentation("none") is None
         True
     """
+    kind, _, pixels = name.rpartition("-")
+    if kind in ("shift", "crop-flip") and pixels.isdecimal() and int(pixels) > 0 and canvas is not None:
+        return Shift(int(pixels), flip=kind == "crop-flip")
     if name not in AUGMENTATIONS:
         hint = did_you_mean(name, AUGMENTATIONS)
         raise LimbeckError(f"No augmentation {name!r}; there are {', '.join(AUGMENTATIONS)}.{hint}")

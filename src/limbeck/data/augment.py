@@ -99,10 +99,9 @@ def augmentation(name: str, canvas: tuple[int, int] | None = None) -> Shift | St
     """Return the augmentation of that name, or ``None`` for ``none``.
 
     Args:
-        name: ``none``; ``shift``, by up to an eighth of the shorter side; ``crop-flip``, the same
-            and mirrored, either also with the pixels said, as in ``shift-2``; ``resized-crop-flip``, a window of 25–100 % of the area; ``affine``,
-            ±10°, ±10 % moved and scaled;
-            ``randaugment``; ``trivial`` (TrivialAugment).
+        name: ``none``; ``shift``, by up to an eighth of the shorter side; ``crop-flip``, the same and mirrored;
+            either also with the pixels said, as in ``shift-2``; ``resized-crop-flip``, a window of 25–100 % of
+            the area; ``affine``, ±10°, ±10 % moved and scaled; ``randaugment``; ``trivial`` (TrivialAugment).
         canvas: (height, width) of the images.
 
     Raises:

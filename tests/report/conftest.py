@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -168,7 +169,16 @@ def make_run(
     return folder
 
 
+NewRun = Callable[..., Path]
+
+
 @pytest.fixture
-def run_folder(tmp_path: Path) -> Path:
+def new_run(tmp_path: Path) -> NewRun:
+    """Make run folders: ``new_run("name", seeds=3)`` returns a folder; see `make_run` for what can be changed."""
+    return lambda name="run", **changes: make_run(tmp_path / name, **changes)
+
+
+@pytest.fixture
+def run_folder(new_run: NewRun) -> Path:
     """A finished distillation of digits: five seeds, ten classes."""
-    return make_run(tmp_path / "digits")
+    return new_run("digits")

@@ -52,12 +52,12 @@ def class_bars(rows: Sequence[ClassRow]) -> str:
         axes.xaxis.set_major_formatter(FuncFormatter(formats.tick("accuracy")))
         axes.margins(x=0.05)
 
-    return draw("classes", "Share of each class recognised", 440, 48 + 29 * len(rows), paint)
+    return draw("classes", "Share of each class recognised", 380, 28 + 26.5 * len(rows), paint)
 
 
 def _paint_class(axes: "Axes", place: int, row: ClassRow) -> None:
     if row.teacher is not None:
-        axes.plot([row.teacher] * 2, [place - 0.28, place + 0.28], color=TEACHER, linewidth=2.5, zorder=2)
+        axes.scatter([row.teacher], [place], s=40, color=TEACHER, marker="D", zorder=2.5)
     if row.student is None:
         return
     if row.alone is not None:
@@ -98,11 +98,11 @@ def confusion_changes(record: RunRecord, confusion: Confusion) -> str:
             axes.add_patch(cell)
             if abs(value) >= 0.05:
                 text = f"{value:+.1f}".replace("-", formats.MINUS)
-                axes.text(column, row, text, ha="center", va="center", fontsize=8.5, color=INK)
+                axes.text(column, row, text, ha="center", va="center", fontsize=9.5, color=INK)
         _frame_matrix(axes, names)
 
     return draw(
-        "confusion", "Change of the confusion matrix, student minus alone", 500, 70 + 38 * side, paint
+        "confusion", "Change of the confusion matrix, student minus alone", 400, 50 + 34 * side, paint
     )
 
 
@@ -141,4 +141,4 @@ def pair_bars(pairs: Sequence[Pair]) -> str:
         axes.set_ylim(len(pairs) - 0.4, -0.6)
         axes.set_xlabel("mistakes per seed, student minus alone")
 
-    return draw("pairs", "Pairs of classes whose confusion changed most", 500, 60 + 27 * len(pairs), paint)
+    return draw("pairs", "Pairs of classes whose confusion changed most", 400, 42 + 27 * len(pairs), paint)

@@ -11,7 +11,8 @@ from limbeck.report import formats
 from limbeck.report.page import render
 from limbeck.report.pareto import COSTS, pareto
 from limbeck.report.record import ModelFacts, RunRecord, read_run
-from limbeck.report.tables import ModelRow, Point, model_row, points_of, without_dominated
+from limbeck.report.sections import mean_gain
+from limbeck.report.tables import ModelRow, Point, interval, model_row, points_of, without_dominated
 
 __all__ = ["compare_runs"]
 
@@ -21,7 +22,7 @@ class _Run:
     """A run as a row of the table."""
 
     number: str
-    folder: str
+    name: str
     link: str
     row: ModelRow
     gain: str
@@ -50,19 +51,20 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path) -> Path:
     """
     out = Path(out)
     records = _read(folders)
+    names = _names(list(records))
     points = {cost: _points(list(records.values()), cost) for cost in COSTS}
     runs = [
-        _run(str(number), folder, record, out, points)
+        _run(str(number), record, points, name=names[folder], page=_link(folder, out))
         for number, (folder, record) in enumerate(records.items(), start=1)
     ]
     first = next(iter(records.values()))
     metric, up = first.protocol.metric, first.protocol.higher_is_better
     drawn = [
-        pareto(found, cost, metric, higher_is_better=up, compare=True)
+        (COSTS[cost], pareto(found, cost, metric, higher_is_better=up, compare=True))
         for cost, found in points.items()
         if found
     ]
-    claim, detail = _claim(records)
+    claim, detail = _claim(records, names)
     page = render(
         "compare.html.j2",
         claim=claim,
@@ -104,58 +106,65 @@ def _points(records: Sequence[RunRecord], cost: str) -> list[Point]:
     return without_dominated(list(dict.fromkeys(found)), higher_is_better=up)  # a shared teacher is one point
 
 
-def _run(number: str, folder: Path, record: RunRecord, out: Path, points: Mapping[str, list[Point]]) -> _Run:
+def _link(folder: Path, out: Path) -> str:
+    """Return the way from the page to a run's own report, when it has one."""
     page = folder / "report.html"
+    return Path(os.path.relpath(page, out.parent)).as_posix() if page.is_file() else ""
+
+
+def _run(number: str, record: RunRecord, points: Mapping[str, list[Point]], *, name: str, page: str) -> _Run:
     unbeaten = [
         COSTS[cost]
         for cost, found in points.items()
         if any(point.label == number and not point.dominated for point in found)
     ]
-    gain, tone = _gain(record)
+    outcome = record.gain.verdict if record.gain else ""
     return _Run(
         number=number,
-        folder=str(folder),
-        link=Path(os.path.relpath(page, out.parent)).as_posix() if page.is_file() else "",
+        name=name,
+        link=page,
         row=model_row(record, _result(record)),
-        gain=gain,
-        tone=tone,
+        gain=mean_gain(record),
+        tone={"helped": "better", "hurt": "worse"}.get(outcome, ""),
         unbeaten=unbeaten,
     )
 
 
-def _gain(record: RunRecord) -> tuple[str, str]:
-    """Return the gain over alone with its interval, and its tone."""
-    gain = record.gain
-    if gain is None:
-        return formats.UNKNOWN, ""
-    sign = 1 if record.protocol.higher_is_better else -1
-    text = formats.points(gain.metric, sign * gain.absolute.mean)
-    if gain.absolute.ci95:
-        low, high = gain.absolute.ci95
-        text += f" ±{formats.GAP}{formats.points(gain.metric, (high - low) / 2, signed=False)}"
-    return text, {"helped": "better", "hurt": "worse"}.get(gain.verdict, "")
+def _names(folders: Sequence[Path]) -> dict[Path, str]:
+    """Name runs by the last part of their folders where that tells them apart, else by the whole path."""
+    last = [folder.resolve().name for folder in folders]
+    unique = len(set(last)) == len(last)
+    return {folder: name if unique else str(folder) for folder, name in zip(folders, last, strict=True)}
 
 
-def _claim(records: Mapping[Path, RunRecord]) -> tuple[str, str]:
-    """Say which run scores best, and which is the fastest."""
-    results = {folder: _result(record) for folder, record in records.items()}
+def _claim(records: Mapping[Path, RunRecord], names: Mapping[Path, str]) -> tuple[str, str]:
+    """Say which run scores best, whether another may be as good, and which is the fastest."""
     first = next(iter(records.values()))
     metric, sign = first.protocol.metric, 1 if first.protocol.higher_is_better else -1
-    scores = {
-        folder: score.mean
-        for folder, model in results.items()
-        if (score := model.scores.get(metric)) and score.mean is not None
-    }
-    times = {folder: model.latency_ms.median for folder, model in results.items() if model.latency_ms}
     name = formats.metric_name(metric)
+    scores: dict[Path, tuple[float, float]] = {}
+    for folder, record in records.items():
+        score = _result(record).scores.get(metric)
+        if score is not None and score.mean is not None:
+            scores[folder] = (score.mean, interval(score.values) or 0.0)
     if not scores:
         return f"None of the runs has a known {name}", ""
-    best = max(scores, key=lambda folder: sign * scores[folder])
-    claim = f"{best.name} scores best: {formats.score(metric, scores[best])} {name}"
+    best, *others = sorted(scores, key=lambda folder: -sign * scores[folder][0])
+    claim = f"{names[best]} scores best: {formats.score(metric, scores[best][0])} {name}"
+    near = [
+        names[folder]
+        for folder in others
+        if abs(scores[folder][0] - scores[best][0]) <= scores[folder][1] + scores[best][1]
+    ]
+    detail = f"Its interval overlaps with that of {', '.join(near)}, so their order is open. " if near else ""
+    return claim, detail + _fastest(records, names)
+
+
+def _fastest(records: Mapping[Path, RunRecord], names: Mapping[Path, str]) -> str:
+    latencies = {folder: _result(record).latency_ms for folder, record in records.items()}
+    times = {folder: latency.median for folder, latency in latencies.items() if latency}
     if not times:
-        return claim, ""
+        return ""
     fastest = min(times, key=lambda folder: times[folder])
-    if fastest == best:
-        return claim, f"It is the fastest, too: {formats.milliseconds(times[best])}."
-    reached = f", with {formats.score(metric, scores[fastest])} {name}" if fastest in scores else ""
-    return claim, f"{fastest.name} is the fastest: {formats.milliseconds(times[fastest])}{reached}."
+    row = model_row(records[fastest], _result(records[fastest]))
+    return f"{names[fastest]} is the fastest: {row.latency} at {row.score}."

@@ -9,6 +9,7 @@ from limbeck.report import formats
 from limbeck.report.measurements import History
 from limbeck.report.record import RunRecord
 from limbeck.report.svg import ALONE, DASHES, PAPER, ROLE_COLOURS, STUDENT, TEACHER, bare_axes, draw
+from limbeck.report.tables import seed_scores
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["curves", "seeds"]
 
-_WIDTH = 440
+_WIDTH = 380
 
 
 def curves(history: History, column: str, metric: str, label: str) -> str:
@@ -48,7 +49,7 @@ def curves(history: History, column: str, metric: str, label: str) -> str:
             )
         _frame_curves(axes, list(drawn.values()), metric)
 
-    return draw(f"curve-{column}", label, _WIDTH, 270, paint)
+    return draw(f"curve-{column}", label, _WIDTH, 235, paint)
 
 
 def _frame_curves(axes: "Axes", drawn: list[list[tuple[int, float, float, float]]], metric: str) -> None:
@@ -73,7 +74,7 @@ def seeds(record: RunRecord) -> str:
         The drawing, or nothing when the student was not trained alone.
     """
     metric = record.protocol.metric
-    alone, student = _values(record, "alone"), _values(record, "student")
+    alone, student = seed_scores(record, "alone"), seed_scores(record, "student")
     if not alone or len(alone) != len(student):
         return ""
     teacher = _teacher_in_view(record, [*alone, *student])
@@ -98,18 +99,12 @@ def seeds(record: RunRecord) -> str:
         axes.margins(x=0.06)
 
     label = f"Test {formats.metric_name(metric)} of each seed, alone and distilled"
-    return draw("seeds", label, _WIDTH, 90 + 32 * len(alone), paint)
-
-
-def _values(record: RunRecord, role: str) -> list[float]:
-    model = record.model(role)
-    score = model.scores.get(record.protocol.metric) if model else None
-    return [value for value in score.values if value is not None] if score else []
+    return draw("seeds", label, _WIDTH, 32 + 28.5 * len(alone), paint)
 
 
 def _teacher_in_view(record: RunRecord, others: Sequence[float]) -> float | None:
     """Return the teacher's score unless showing it would squeeze the students' into a corner."""
-    found = _values(record, "teacher")
+    found = seed_scores(record, "teacher")
     if not found:
         return None
     mean = sum(found) / len(found)

@@ -9,6 +9,7 @@ MINUS = "\N{MINUS SIGN}"
 GAP = "\N{NO-BREAK SPACE}"
 UNKNOWN = "\N{EN DASH}"
 
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _FRACTIONS = {"accuracy", "top5_accuracy", "balanced_accuracy", "macro_f1", "calibration_error", "agreement"}
 _LOWER_IS_BETTER = {"nll", "calibration_error", "rmse", "mae", "mse", "loss"}
 _NAMES = {
@@ -66,14 +67,15 @@ def significant(value: float, digits: int = 4) -> str:
     """Write a number with so many significant digits and no exponent where it can be read without.
 
     Example:
-        >>> significant(0.012345), significant(1234.5), significant(0.0)
-        ('0.01235', '1234', '0')
+        >>> significant(0.012345), significant(1234.5), significant(0.0), significant(2.1e-5, 2)
+        ('0.01235', '1234', '0', '2.1×10⁻⁵')
     """
     if value == 0:
         return "0"
     magnitude = math.floor(math.log10(abs(value)))
-    if not -5 < magnitude < 9:
-        return f"{value:.{digits - 1}e}".replace("-", MINUS)
+    if not -4 <= magnitude < 9:
+        mantissa = _plain(value / 10.0**magnitude, digits - 1)
+        return f"{mantissa}×10{str(magnitude).translate(_RAISED)}"
     return _plain(value, max(0, digits - 1 - magnitude))
 
 
@@ -90,9 +92,8 @@ def points(metric: str, value: float, *, signed: bool = True) -> str:
         ('+1.84', '−1.40')
     """
     if is_fraction(metric):
-        text = _plain(100 * value, 2)
-    else:
-        text = _plain(value, 2 if abs(value) >= 0.1 or value == 0 else 4)
+        value *= 100
+    text = _plain(value, 2 if is_fraction(metric) or abs(value) >= 0.1 or value == 0 else 4)
     return "+" + text if signed and not text.startswith(MINUS) else text
 
 
@@ -186,8 +187,19 @@ def tick(metric: str) -> Callable[[float, int], str]:
 
     Example:
         >>> tick("accuracy")(0.975, 0), tick("rmse")(54.0, 1)
-        ('97.5\xa0%', '54.0')
+        ('97.5\xa0%', '54')
     """
     if is_fraction(metric):
         return lambda value, _: f"{100 * value:.4g}{GAP}%"
-    return lambda value, _: significant(value, 3) if value else "0"
+    return lambda value, _: f"{value:.4g}".replace("-", MINUS)
+
+
+def short(text: str) -> str:
+    r"""Drop the zeros that an axis does not need.
+
+    Example:
+        >>> short("0.60\xa0ms"), short("12.0\xa0M"), short("500\xa0kB")
+        ('0.6\xa0ms', '12\xa0M', '500\xa0kB')
+    """
+    number, gap, unit = text.partition(GAP)
+    return (number.rstrip("0").rstrip(".") if "." in number else number) + gap + unit

@@ -54,6 +54,9 @@ def write_report(folder: str | Path) -> Path:
         seed_count=plural(len(record.seeds), "seed"),
         metric_name=formats.metric_name(record.protocol.metric),
         table=sections.model_table(record),
+        seeds_figure=seeds(record),
+        seed_rows=sections.seed_rows(record),
+        mean_gain=sections.mean_gain(record),
         latency_note=sections.latency_note(record),
         cost_figures=_cost_figures(record),
         spending=sections.spending(record),
@@ -117,7 +120,6 @@ def _training(record: RunRecord, history: History) -> dict[str, str]:
     metric = record.protocol.metric
     name = formats.metric_name(metric)
     return {
-        "seeds_figure": seeds(record),
         "score_curve": curves(history, f"val_{metric}", metric, f"Validation {name} over epochs"),
         "loss_curve": curves(history, "loss", "loss", "Training loss over epochs"),
     }
@@ -131,6 +133,7 @@ def _per_class(record: RunRecord, confusion: Confusion) -> dict[str, Any]:
     return {
         "classes": shown,
         "hidden_classes": hidden,
+        "uneven": sections.uneven(rows),
         "sample_weight": sections.sample_weight(rows),
         "class_figure": class_bars(shown),
         "pairs": pairs,
@@ -139,19 +142,20 @@ def _per_class(record: RunRecord, confusion: Confusion) -> dict[str, Any]:
     }
 
 
-def _fidelity(record: RunRecord) -> dict[str, str]:
+def _fidelity(record: RunRecord) -> dict[str, object]:
     found = record.fidelity
     return {
+        "has_fidelity": found is not None and (found.agreement, found.kl) != (None, None),
         "agreement": formats.score("agreement", found.agreement if found else None),
         "kl": formats.score("kl", found.kl if found else None),
     }
 
 
-def _cost_figures(record: RunRecord) -> list[str]:
+def _cost_figures(record: RunRecord) -> list[tuple[str, str]]:
     metric, up = record.protocol.metric, record.protocol.higher_is_better
     points = {cost: points_of(record, cost) for cost in COSTS}
     return [
-        pareto(each, cost, metric, higher_is_better=up, compare=False)
+        (COSTS[cost], pareto(each, cost, metric, higher_is_better=up, compare=False))
         for cost, each in points.items()
         if len(each) > 1
     ]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from limbeck.report import formats
-from limbeck.report.svg import ALONE, MUTED, PAPER, ROLE_COLOURS, STUDENT, bare_axes, draw
+from limbeck.report.svg import LINE, MUTED, PAPER, ROLE_COLOURS, STUDENT, bare_axes, draw
 from limbeck.report.tables import Point, without_dominated
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COSTS", "pareto"]
 
-COSTS = {"latency": "latency", "bytes": "size", "macs": "multiply-accumulates"}
+COSTS = {"latency": "latency", "bytes": "size", "macs": "MACs"}
 """Kind of cost to its name on an axis."""
 
 _WRITERS = {"latency": formats.milliseconds, "bytes": formats.size, "macs": formats.count}
@@ -47,7 +47,7 @@ def pareto(points: Sequence[Point], cost: str, metric: str, *, higher_is_better:
         _frame(axes, marked, cost, metric, higher_is_better=higher_is_better)
 
     label = f"{formats.metric_name(metric)} against {COSTS[cost]}"
-    return draw(f"pareto-{cost}", label, 320, 270 if compare else 230, paint)
+    return draw(f"pareto-{cost}", label, 290, 250 if compare else 200, paint)
 
 
 def _paint_border(axes: "Axes", points: Sequence[Point]) -> None:
@@ -65,25 +65,30 @@ def _paint_gain(axes: "Axes", points: Sequence[Point]) -> None:
 
 
 def _paint_point(axes: "Axes", point: Point, *, compare: bool) -> None:
-    colour = ROLE_COLOURS[point.role]
-    faint = 0.35 if compare and point.dominated else 1.0
+    beaten = compare and point.dominated
+    colour = MUTED if beaten else ROLE_COLOURS[point.role]
     if point.half_width is not None:
         ends = [point.score - point.half_width, point.score + point.half_width]
-        axes.plot([point.cost] * 2, ends, color=colour, linewidth=1.5, alpha=0.5 * faint, zorder=2)
-    numbered = compare and point.role != "alone"
-    face = PAPER if point.role == "alone" else colour
-    edge = ALONE if point.role == "alone" else colour
-    marker = "D" if point.role == "teacher" else "o"
-    area = {(True, True): 120, (True, False): 170}.get((numbered, point.role == "teacher"), 52)
+        axes.plot([point.cost] * 2, ends, color=colour, linewidth=1.5, alpha=0.4, zorder=2)
+    hollow = beaten or point.role == "alone"
+    labelled = compare and point.label
+    marker, area = ("D", 120) if point.role == "teacher" else ("o", 170)
     axes.scatter(
-        [point.cost], [point.score], s=area, facecolor=face, edgecolor=edge, linewidth=2, marker=marker,
-        alpha=faint, zorder=3,
-    )  # fmt: skip
-    if numbered:
-        axes.text(
-            point.cost, point.score, point.label, ha="center", va="center_baseline", fontsize=9.5,
-            weight="bold", color=PAPER, zorder=4,
-        )  # fmt: skip
+        [point.cost],
+        [point.score],
+        s=area if labelled else 48,
+        facecolor=PAPER if hollow else colour,
+        edgecolor=LINE if beaten and labelled else colour,
+        linewidth=2,
+        marker=marker,
+        zorder=2.5 if beaten else 3,
+    )
+    if labelled:
+        colour = MUTED if beaten else PAPER
+        text = axes.text(
+            point.cost, point.score, point.label, ha="center", va="center_baseline", color=colour
+        )
+        text.set(fontsize=9.5, weight="bold", zorder=4)
 
 
 def _frame(axes: "Axes", points: Sequence[Point], cost: str, metric: str, *, higher_is_better: bool) -> None:
@@ -100,9 +105,10 @@ def _frame(axes: "Axes", points: Sequence[Point], cost: str, metric: str, *, hig
         axes.set_xlim(0, 1.12 * max(costs) or 1.0)
         axes.xaxis.set_major_locator(MaxNLocator(4))
     write = _WRITERS[cost]
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: write(value) if value else "0"))
+    axes.xaxis.set_major_formatter(
+        FuncFormatter(lambda value, _: formats.short(write(value)) if value else "0")
+    )
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_formatter(FuncFormatter(formats.tick(metric)))
     if not higher_is_better:
         axes.invert_yaxis()  # better is up, always
-    axes.set_xlabel(COSTS[cost])

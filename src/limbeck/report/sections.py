@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from limbeck.report import formats
 from limbeck.report.headline import plural
 from limbeck.report.record import ModelFacts, RunRecord
-from limbeck.report.tables import ClassRow, ordered, role_title, score_interval
+from limbeck.report.tables import ClassRow, ordered, role_title, score_interval, seed_scores
 
 __all__ = [
     "Bar",
@@ -93,7 +93,7 @@ def _score_cell(record: RunRecord, model: ModelFacts, metric: str, *, last: bool
 def _size_rows(models: Sequence[ModelFacts], teacher: ModelFacts | None) -> Rows:
     measures: list[tuple[str, Callable[[float | None], str], Callable[[ModelFacts], float | None]]] = [
         ("Parameters", formats.count, lambda each: each.parameters),
-        ("Multiply-accumulates", formats.count, lambda each: each.macs),
+        ("Multiply-accumulates (MACs)", formats.count, lambda each: each.macs),
         ("Size on disk", formats.size, lambda each: each.bytes),
         ("Latency", formats.milliseconds, lambda each: each.latency_ms.median if each.latency_ms else None),
     ]
@@ -147,6 +147,51 @@ def latency_note(record: RunRecord) -> str:
     )
 
 
+@dataclass(frozen=True)
+class SeedRow:
+    """One seed's pair of scores."""
+
+    seed: int
+    alone: str
+    student: str
+    difference: str
+    tone: str
+
+
+def seed_rows(record: RunRecord) -> list[SeedRow]:
+    """Return the paired scores of each seed; nothing when the student was not trained alone."""
+    metric = record.protocol.metric
+    alone, student = seed_scores(record, "alone"), seed_scores(record, "student")
+    if not alone or len(alone) != len(student):
+        return []
+    rows = []
+    for seed, before, after in zip(record.seeds, alone, student, strict=False):
+        better = (after > before) == record.protocol.higher_is_better
+        rows.append(
+            SeedRow(
+                seed=seed,
+                alone=formats.score(metric, before),
+                student=formats.score(metric, after),
+                difference=formats.points(metric, after - before),
+                tone="" if after == before else "better" if better else "worse",
+            )
+        )
+    return rows
+
+
+def mean_gain(record: RunRecord) -> str:
+    """Return the mean difference over alone and half its interval, in the metric's own direction."""
+    gain = record.gain
+    if gain is None:
+        return formats.UNKNOWN
+    sign = 1 if record.protocol.higher_is_better else -1
+    text = formats.points(gain.metric, sign * gain.absolute.mean)
+    if gain.absolute.ci95:
+        low, high = gain.absolute.ci95
+        text += f" ±{formats.GAP}{formats.points(gain.metric, (high - low) / 2, signed=False)}"
+    return text
+
+
 def class_extremes(rows: Sequence[ClassRow]) -> tuple[list[ClassRow], int]:
     """Return the classes to show, and how many in between are left out.
 
@@ -158,6 +203,12 @@ def class_extremes(rows: Sequence[ClassRow]) -> tuple[list[ClassRow], int]:
     half = MOST_CLASSES // 2
     known = [row for row in rows if row.student is not None]
     return [*known[:half], *known[-half:]], len(rows) - 2 * half
+
+
+def uneven(rows: Sequence[ClassRow]) -> bool:
+    """Tell whether the classes differ so much in size that the page should say each one's."""
+    sizes = [row.samples for row in rows]
+    return bool(sizes) and max(sizes) > 1.3 * min(sizes)
 
 
 def sample_weight(rows: Sequence[ClassRow]) -> str:
@@ -209,7 +260,7 @@ def provenance(record: RunRecord) -> list[tuple[str, str]]:
             if precision.kl is None
             else f"its outputs moved by KL {formats.significant(precision.kl, 2)}, "
         )
-        text = f"{precision.choice} ({moved}tolerance {formats.significant(precision.tolerance, 2)})"
+        text = f"{precision.choice} ({moved}tolerance {precision.tolerance:g})"
         found.append(("Teacher's precision", text))
     if record.exported:
         text = record.exported.file

@@ -132,7 +132,7 @@ def plain_text(name: str, longest: int = 16) -> str:
         ('a rather long c…', 'tab?here')
     """
     name = "".join(letter if letter.isprintable() else "?" for letter in name)
-    return name if len(name) <= longest else name[: longest - 1] + "…"
+    return name if len(name) <= longest else name[: longest - 1].rstrip() + "…"
 
 
 def _themed(document: str, name: str, label: str) -> str:

@@ -173,6 +173,13 @@ def model_rows(record: RunRecord) -> list[ModelRow]:
     return [model_row(record, model) for model in ordered(record.models)]
 
 
+def seed_scores(record: RunRecord, role: str) -> list[float]:
+    """Return a role's known scores in the deciding metric, one per seed."""
+    model = record.model(role)
+    score = model.scores.get(record.protocol.metric) if model else None
+    return [value for value in score.values if value is not None] if score else []
+
+
 def class_rows(record: RunRecord, confusion: Confusion) -> list[ClassRow]:
     """Return the classes' recalls, from the biggest gain over alone to the biggest loss.
 

@@ -67,7 +67,10 @@ def _reaches(record: RunRecord, model: ModelFacts) -> tuple[str, str]:
     half = interval(score.values) if score else None
     if mean is None or half is None:
         return text, f"{_seeds(record)}, so no interval" if len(record.seeds) == 1 else _seeds(record)
-    low, high = formats.score(metric, mean - half), formats.score(metric, mean + half)
+    ends = mean - half, mean + half
+    if formats.is_fraction(metric):
+        ends = max(ends[0], 0.0), min(ends[1], 1.0)
+    low, high = (formats.score(metric, end) for end in ends)
     return text, f"95{formats.GAP}% interval {low} to {high} over {_seeds(record)}"
 
 

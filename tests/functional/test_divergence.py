@@ -4,10 +4,10 @@ import math
 
 import pytest
 import torch
-from laws.samples import pair, random
-from reference.response import softmax
 
+from laws.samples import pair, random
 from limbeck.functional import entropy, soft_kl, softened
+from reference.response import softmax
 
 
 def test_softened_is_the_softmax_of_the_logits_over_the_temperature():

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from laws.samples import awkward, pair, random
 from torch import Tensor
 
+from laws.samples import awkward, pair, random
 from limbeck.errors import LimbeckError
 from limbeck.losses import DistillationLoss
 

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 import torch
-from laws.samples import pair, random
 
+from laws.samples import pair, random
 from limbeck.losses import DistillationLoss
 
 Law = Callable[[DistillationLoss, tuple[int, ...]], None]

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from golden import FROZEN, STUDENT, TEACHER
 
+from golden import FROZEN, STUDENT, TEACHER
 from limbeck import losses
 
 

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from laws.samples import pair, random
 
+from laws.samples import pair, random
 from limbeck import losses
 from limbeck.errors import LimbeckError
 

@@ -1,8 +1,8 @@
 """Which laws hold for which loss. A new loss adds one line to the table."""
 
 import pytest
-from laws import ALWAYS, OPTIONAL
 
+from laws import ALWAYS, OPTIONAL
 from limbeck import losses
 
 LOGITS = (6, 10)

@@ -2,8 +2,8 @@
 
 import pytest
 import torch
-from laws.samples import pair, random
 
+from laws.samples import pair, random
 from limbeck import losses
 from limbeck.errors import LimbeckError
 

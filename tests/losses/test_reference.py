@@ -1,10 +1,10 @@
 """Each loss against an independent derivation in float64. A new loss adds one line to the table."""
 
 import pytest
-import reference
 import torch
-from laws.samples import random
 
+import reference
+from laws.samples import random
 from limbeck import losses
 
 TABLE = {

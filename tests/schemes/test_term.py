@@ -65,7 +65,7 @@ def test_loss_gets_what_it_declares_to_need_or_says_what_is_missing():
     term = Term(Needy())
     full = Context(targets=torch.zeros(1), index=torch.tensor([3]))
     assert term(STUDENT, TEACHER, full).item() == 3
-    with pytest.raises(LimbeckError, match="Needy.*index"):
+    with pytest.raises(LimbeckError, match=r"Needy.*index"):
         term(STUDENT, TEACHER, Context(targets=torch.zeros(1)))
 
 

@@ -47,7 +47,7 @@ def test_dictionaries_and_tuples_keep_their_names(form):
 
 
 def test_tuple_of_another_length_is_not_named_by_guess():
-    with pytest.raises(Exception, match="3|longer"):
+    with pytest.raises(Exception, match=r"3|longer"):
         Boxes().call(Heads(lambda f: (f, f, f)), Batch(torch.zeros(3, 2)))
 
 

@@ -194,11 +194,13 @@ def distill(
 def evaluate(
     run: Run,
     data: Annotated[str | None, typer.Option(help="Other data than the run's own.")] = None,
+    skip_bad: SkipBad = None,
+    plugin: Plugin = None,
 ) -> None:
     """Measure a run's models again, on its own test part or on other data."""
     from limbeck.recipes.evaluation import evaluate_run
 
-    evaluate_run(run, data=data, console=_console())
+    evaluate_run(run, data, _console(), plugins=plugin or [], skip_bad=bool(skip_bad))
 
 
 @app.command()
@@ -211,34 +213,47 @@ def report(
     """Write a run's page again, or set several runs side by side."""
     from limbeck.report import compare_runs, write_report
 
-    page = (
-        write_report(runs[0])
-        if len(runs) == 1 and out is None
-        else compare_runs(runs, out or Path("comparison.html"))
-    )
-    _console().print(f"Wrote {page}")
+    if len(runs) == 1 and out is not None:
+        raise LimbeckError(
+            f"The page of one run goes into its folder, {runs[0]}: leave --out, or give several runs."
+        )
+    page = write_report(runs[0]) if len(runs) == 1 else compare_runs(runs, out or Path("comparison.html"))
+    _console().print(f"Wrote {page}", highlight=False, markup=False, soft_wrap=True)
 
 
 @app.command()
 def temperature(
     run: Annotated[Path | None, typer.Argument(help="A run whose teacher to look at.")] = None,
-    teacher: Annotated[str | None, typer.Option(help="A teacher with weights, instead of a run.")] = None,
+    teacher: Annotated[str | None, typer.Option(help="A teacher with weights, instead of the run's.")] = None,
+    teacher_weights: Annotated[
+        str | None, typer.Option(help="A .safetensors or weights-only .pt file for that teacher.")
+    ] = None,
+    teacher_pretrained: Annotated[
+        bool, typer.Option("--teacher-pretrained", help="Use the zoo's trained weights for that teacher.")
+    ] = False,
     data: Data = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the table and the plot.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for table and plot; the run's unless told.")
+    ] = None,
+    size: Size = None,
+    skip_bad: SkipBad = None,
     search: Annotated[
-        bool, typer.Option("--search", help="Also search temperature and weight on validation.")
+        bool, typer.Option("--search", help="Train the run's student with each temperature and weight, too.")
     ] = False,
     temperatures: Annotated[str, typer.Option(help="Temperatures, separated by commas.")] = "1,2,4,8,16,32",
-    weights: Annotated[str, typer.Option(help="Teacher weights that the search tries.")] = "0.5,0.9",
+    kd_weights: Annotated[str, typer.Option(help="Teacher's weights that the search tries.")] = "0.5,0.9",
     epochs: Epochs = None,
     seeds: Seeds = None,
     plugin: Plugin = None,
 ) -> None:
     """Show what a teacher says as its temperature grows; search T and weight on validation."""
+    from limbeck.recipes.temperature import numbers
     from limbeck.recipes.temperature import temperature as show
 
     show(
-        run, teacher=teacher, data=data, out=out, search=search, temperatures=temperatures, weights=weights,
+        run, teacher=teacher, teacher_weights=teacher_weights, teacher_pretrained=teacher_pretrained, data=data,
+        out=out, size=size, skip_bad=bool(skip_bad), search=search,
+        temperatures=numbers("--temperatures", temperatures), kd_weights=numbers("--kd-weights", kd_weights),
         epochs=epochs, seeds=seeds, plugins=plugin or [], console=_console(),
     )  # fmt: skip
 
@@ -247,13 +262,14 @@ def temperature(
 def export(
     run: Run,
     role: Annotated[
-        str, typer.Option(help="student, teacher or model; the run's deployable model unless told.")
-    ] = "",
+        str | None, typer.Option(help="student, teacher or model; the run's result unless told.")
+    ] = None,
+    plugin: Plugin = None,
 ) -> None:
     """Write a run's model as ONNX and as a package, with proof that it computes the same."""
     from limbeck.recipes.exporting import export_run
 
-    export_run(run, role=role or None, console=_console())
+    export_run(run, role, _console(), plugins=plugin or [])
 
 
 @app.command()

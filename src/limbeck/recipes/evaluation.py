@@ -1,0 +1,191 @@
+"""A finished run measured again: on its own test part, or on other data."""
+
+import datetime
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+
+import limbeck
+from limbeck.data import Data
+from limbeck.errors import LimbeckError
+from limbeck.evaluate import Fidelity, fidelity
+from limbeck.evaluate.cost import cost
+from limbeck.evaluate.quality import predictor
+from limbeck.files import write_text
+from limbeck.models import Model
+from limbeck.recipes.candidates import task_for
+from limbeck.recipes.config import DistillConfig
+from limbeck.recipes.finished import Finished, device_for
+from limbeck.recipes.measuring import test_scores
+from limbeck.recipes.recording import environment
+from limbeck.recipes.setup import Reader
+from limbeck.recipes.telling import say, show_table
+from limbeck.report import formats
+from limbeck.tasks import Task
+from limbeck.teachers import Frozen
+
+
+def evaluate_run(
+    run: Path,
+    data: str | None = None,
+    console: Console | None = None,
+    *,
+    plugins: Sequence[str | Path] = (),
+    skip_bad: bool = False,
+) -> dict[str, Any]:
+    """Measure a run's models by the code that measured them when they were trained.
+
+    Args:
+        run: the run folder; ``evaluation.json`` is written there.
+        data: other data than the run's own; its test part is read.
+        console: where the table is printed; nowhere unless told.
+        plugins: files of the person's own factories, for models that came from one.
+        skip_bad: leave out unreadable images even if the run did not.
+
+    Returns:
+        What was written: scores and cost of each model, and the student's fidelity to the teacher.
+
+    Raises:
+        LimbeckError: no finished run, data with other classes, or a model that cannot be built again.
+
+    Example:
+        >>> evaluate_run(Path("no/such/run"))
+        Traceback (most recent call last):
+        limbeck.errors.LimbeckError: No finished run in no/such/run: the folder does not exist. ...
+    """
+    console = console or Console(quiet=True)
+    finished = Finished.open(run, plugins)
+    opened = finished.data(data, skip_bad=skip_bad)
+    task = task_for(opened)
+    device = device_for(finished.config.train.device)
+    models = {role: _moved(each, device) for role, each in _models(finished, opened, task, console).items()}
+    found = {
+        "schema": 1,
+        "limbeck": limbeck.__version__,
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "data": _data_facts(finished, opened, own=data is None),
+        "models": [_measured(role, each, opened, task, device) for role, each in models.items()],
+        "fidelity": _fidelity(finished, models, opened, task, device),
+        "environment": environment(),
+    }
+    write_text(finished.folder / "evaluation.json", json.dumps(found, indent=2, allow_nan=False) + "\n")
+    _print(found, finished.folder, task, console)
+    return found
+
+
+def _models(finished: Finished, data: Data, task: Task, console: Console) -> dict[str, Model]:
+    """Return what can be measured: the run's result, and the teacher wherever it came from."""
+    models = {}
+    if finished.has("teacher"):
+        models["teacher"] = finished.model("teacher", data)
+    elif isinstance(finished.config, DistillConfig):
+        try:
+            models["teacher"] = finished.teacher(data, task)
+        except LimbeckError as error:  # it lies outside the run, which is whole without it
+            say(console, f"The teacher is left out. {error}")
+    return {**models, finished.result: finished.model(finished.result, data)}
+
+
+def _moved(model: Model, device: torch.device) -> Model:
+    model.module.to(device)
+    return model
+
+
+def _data_facts(finished: Finished, data: Data, own: bool) -> dict[str, Any]:
+    fingerprint = data.fingerprint()
+    return {
+        "name": data.name,
+        "fingerprint": fingerprint,
+        "test": len(data.test),
+        "changed": own and fingerprint != finished.record.data.fingerprint,
+        "skipped": list(data.skipped),
+    }
+
+
+def _measured(role: str, model: Model, data: Data, task: Task, device: torch.device) -> dict[str, Any]:
+    reader = Reader(data, {role: model.inputs})
+    scores = test_scores(model, reader, task, role).scores
+    example = reader.part(data.test).views.__getitems__([(int(data.test[0]), 0)]).to(device).inputs
+    return {
+        "role": role,
+        "name": model.name,
+        **cost(model.module, example).to_dict(),
+        "scores": {name: _finite(value) for name, value in scores.items()},
+    }
+
+
+def _fidelity(
+    finished: Finished, models: dict[str, Model], data: Data, task: Task, device: torch.device
+) -> dict[str, float | None] | None:
+    if not {"teacher", "student"} <= set(models) or not isinstance(finished.config, DistillConfig):
+        return None
+    teacher, student = models["teacher"], models["student"]
+    frozen = Frozen(teacher.module, precision=finished.config.teacher_precision)
+    frozen.calibrate(Reader(data, {"teacher": teacher.inputs}).few(64).to(device), task)
+    reader = Reader(data, {"student": student.inputs, "teacher": teacher.inputs})
+    found: Fidelity = fidelity(
+        predictor(student.module, task),
+        lambda batch: frozen(batch, task),
+        reader.whole(data.test),
+        task,
+        device=device,
+    )
+    return {"agreement": _finite(found.agreement), "kl": _finite(found.kl)}
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no NaN: a score that is undefined is null, as in ``run.json``."""
+    return value if math.isfinite(value) else None
+
+
+def _print(found: dict[str, Any], folder: Path, task: Task, console: Console) -> None:
+    data, models = found["data"], found["models"]
+    if data["changed"]:
+        say(
+            console,
+            f"{data['name']} is no longer what the run read (its fingerprint differs): these scores and the run's "
+            "do not compare.",
+        )
+    heads = [f"{each['role']}\n{each['name']}" for each in models]
+    title = f"{data['test']:,} test samples of {data['name']}"
+    show_table(console, ["", *heads], _rows(models, task), title)
+    if found["fidelity"]:
+        say(console, _told(found["fidelity"], task))
+    say(console, f"Written: {folder / 'evaluation.json'}")
+
+
+def _rows(models: list[dict[str, Any]], task: Task) -> list[list[str]]:
+    names = sorted(
+        models[0]["scores"], key=lambda name: name != task.metric
+    )  # the one that decides comes first
+    batch, threads = (models[0]["latency_ms"][key] for key in ("batch", "threads"))
+    return [
+        *(
+            [formats.metric_name(name), *(formats.score(name, each["scores"][name]) for each in models)]
+            for name in names
+        ),
+        ["parameters", *(formats.count(each["parameters"]) for each in models)],
+        ["MACs", *(formats.count(each["macs"]) for each in models)],
+        ["bytes", *(formats.size(each["bytes"]) for each in models)],
+        [
+            f"latency (batch {batch}, {threads} thread{'s' if threads > 1 else ''})",
+            *(formats.milliseconds(each["latency_ms"]["median"]) for each in models),
+        ],
+    ]
+
+
+def _told(found: dict[str, float | None], task: Task) -> str:
+    if task.name == "regression":
+        return (
+            f"Fidelity: R² {formats.score('r2', found['agreement'])} of the teacher's values, "
+            f"mean squared difference {formats.score('mse', found['kl'])} (standardised)."
+        )
+    return (
+        f"Fidelity: teacher and student agree on {formats.score('agreement', found['agreement'])} of the samples; "
+        f"KL {formats.score('kl', found['kl'])} nats."
+    )

@@ -54,13 +54,17 @@ def _console() -> Console:
 
 
 def _layers(
-    config: Path | None, resume: Path | None, flags: dict[str, Any], assignments: Sequence[str] | None
+    verb: str,
+    config: Path | None,
+    resume: Path | None,
+    flags: dict[str, Any],
+    assignments: Sequence[str] | None,
 ) -> list[dict[str, Any]]:
     """Return the layers of settings, lowest first: the run resumed, the file, the flags, ``--set``."""
     from limbeck.recipes.config_file import overrides, read_yaml
     from limbeck.recipes.folder import saved_settings
 
-    layers = [saved_settings(resume)] if resume is not None else []
+    layers = [saved_settings(resume, verb)] if resume is not None else []
     if config is not None:
         layers.append(read_yaml(config))
     layers.append({key: value for key, value in flags.items() if value is not None and value != []})
@@ -127,7 +131,7 @@ def train(
         "precision": precision, "device": device, "workers": workers, "trackers": tracker,
     }  # fmt: skip
     place = _place(out, resume)
-    layers = _layers(config, resume, flags, assign)
+    layers = _layers("train", config, resume, flags, assign)
     from limbeck.recipes.command import run_train
 
     run_train(layers, place, plugins=plugin or [], resume=resume is not None, console=_console())
@@ -184,7 +188,7 @@ def distill(
         "device": device, "workers": workers, "trackers": tracker,
     }  # fmt: skip
     place = _place(out, resume)
-    layers = _layers(config, resume, flags, assign)
+    layers = _layers("distill", config, resume, flags, assign)
     from limbeck.recipes.command import run_distill
 
     run_distill(layers, place, plugins=plugin or [], resume=resume is not None, console=_console())
@@ -295,11 +299,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (typer.Abort, KeyboardInterrupt):
         return _told("stopped; nothing was left half-written.", 130)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _told(
+                "no space is left on the disk; what was complete is kept. Free some, then use --resume.", 2
+            )
+        if error.filename is None:
             raise
-        return _told(
-            "No space is left on the disk; what was complete is kept. Free some, then use --resume.", 2
-        )
+        return _told(f"cannot read or write {error.filename}: {error.strerror}.", 2)
     except Exception as error:
         # Typer carries its own copy of click, so a wrong flag is known by what it can do, not by its class.
         show, code = getattr(error, "show", None), getattr(error, "exit_code", None)

@@ -172,7 +172,7 @@ class Loader:
         """Yield an epoch's optimizer steps from step ``start`` on, each the shares of this process."""
         steps = self.steps(epoch)[start:]
         self._keys.batches = [(batch[self.rank :: self.world], epoch) for step in steps for batch in step]
-        batches = iter(self._loader)
+        batches = self._batches()
         for step in steps:
             total = sum(len(batch) for batch in step)
             yield [Share(own, len(own) * self.world / total) for own in (next(batches) for _ in step)]
@@ -186,7 +186,13 @@ class Loader:
             )
         own = self.part.indices[self.rank :: self.world]
         self._keys.batches = [(batch, 0) for batch in torch.split(own, max(1, self.batch_size // self.world))]
-        yield from self._loader
+        yield from self._batches()
+
+    def _batches(self) -> Iterator[Batch]:
+        for batch in self._loader:
+            if isinstance(batch, LimbeckError):
+                raise batch
+            yield batch
 
 
 class _Whole(Dataset[Any]):
@@ -195,11 +201,15 @@ class _Whole(Dataset[Any]):
     def __init__(self, views: Views):
         self.views = views
 
-    def __getitems__(self, keys: list[tuple[int, int]]) -> Batch:
-        return self.views.__getitems__(keys)
+    def __getitems__(self, keys: list[tuple[int, int]]) -> Batch | LimbeckError:
+        try:
+            return self.views.__getitems__(keys)
+        except LimbeckError as error:
+            # Sent as a value: raised in a worker, it would arrive wrapped in the worker's traceback.
+            return error
 
-    def __getitem__(self, key: tuple[int, int]) -> Batch:
-        return self.views.__getitems__([key])
+    def __getitem__(self, key: tuple[int, int]) -> Batch | LimbeckError:
+        return self.__getitems__([key])
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -71,7 +71,9 @@ def build_plugin(
             f"{spec} failed when called as {name}({outputs}, {shape}): {_what(error)}."
         ) from error
     if not isinstance(module, nn.Module):
-        raise LimbeckError(f"{spec} returned a {type(module).__name__}; it must return a torch.nn.Module.")
+        raise LimbeckError(
+            f"{spec} returned an object of type {type(module).__name__}; it must return a torch.nn.Module."
+        )
     _check_answer(spec, module, outputs, shape)
     return module
 
@@ -112,7 +114,8 @@ def _what(error: BaseException) -> str:
 def _where(error: BaseException, path: Path) -> str:
     if isinstance(error, SyntaxError):
         return f" at line {error.lineno}"
-    lines = [each.lineno for each in traceback.extract_tb(error.__traceback__) if each.filename == str(path)]
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [each.lineno for each in frames if Path(each.filename).resolve() == path.resolve()]
     return f" at line {lines[-1]}" if lines else ""
 
 

@@ -95,6 +95,12 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], source: str, name: str 
             f"{source} does not fit {name or type(module).__name__}: {account}; nothing was loaded, "
             "so name the model the file was saved from."
         )
+    broken = [key for key, value in state.items() if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
+        raise LimbeckError(
+            f"{source} holds values that are not finite in {_some(broken)}: nothing was loaded, so use a checkpoint "
+            "from before training went wrong."
+        )
     module.load_state_dict(state)
 
 

@@ -58,7 +58,8 @@ class Candidate:
                 f"The {self.role} {model.name} knows the classes {_few(model.classes)}, but {self.data.name} has "
                 f"{_few(self.data.classes)}: give data with the same classes in the same order."
             )
-        return model
+        # Saved with the weights, so that nobody teaches other classes with this model.
+        return replace(model, classes=model.classes or self.data.classes)
 
     def _from_spec(self, spec: str) -> Model:
         data = self.data

@@ -20,6 +20,8 @@ class _UniqueKeys(yaml.SafeLoader):
 def _unique(loader: _UniqueKeys, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
+        if key_node.tag == "tag:yaml.org,2002:merge":
+            continue
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, str):
             raise LimbeckError(f"The key {key!r} on line {key_node.start_mark.line + 1} is not a name.")
@@ -53,13 +55,15 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         content = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506  (a subclass of SafeLoader)
     except LimbeckError as error:
         raise LimbeckError(f"{path}: {error}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f" on line {mark.line + 1}" if mark else ""
         raise LimbeckError(
             f"{path} is not plain YAML{where} ({getattr(error, 'problem', error)}): a config file holds data "
             "only, with no tags."
         ) from error
+    if content is None:
+        raise LimbeckError(f"{path} is empty: it should hold settings such as 'teacher: timm:resnet34'.")
     if not isinstance(content, dict):
         raise LimbeckError(
             f"{path} must hold settings such as 'teacher: timm:resnet34', not {type(content).__name__}."
@@ -101,7 +105,7 @@ def overrides(assignments: Sequence[str]) -> dict[str, Any]:
             raise LimbeckError(f"--set takes key=value, such as kd.temperature=2, not {each!r}.")
         try:
             value = yaml.safe_load(text)
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             raise LimbeckError(f"The value in --set {each!r} is not plain YAML: quote it.") from error
         for part in reversed(key.split(".")):
             value = {part: value}
@@ -143,12 +147,16 @@ def _told(kind: type[BaseModel], error: Any) -> str:
         return f"{where}: is missing"
     if error["type"] == "extra_forbidden":
         return f"{where}: no such setting.{did_you_mean(str(place[-1]), _keys(kind, place[:-1]))}"
-    said = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] in ("model_type", "dict_type"):
+        return f"{where}: is a group of settings, such as {where}.{(_keys(kind, place) or ['name'])[0]}, not one value"
+    if error["type"] == "list_type":
+        return f"{where}: takes a list, such as [{error['input']}]"
+    said = str(error["msg"])
+    if error["type"] == "value_error":
+        return f"{where}: {said.removeprefix('Value error, ')}"
     given = error.get("input")
     plain = isinstance(given, str | int | float | bool) or given is None
-    return f"{where}: {said[:1].lower() + said[1:]}" + (
-        f", not {given!r}" if plain and "not" not in said else ""
-    )
+    return f"{where}: {said[:1].lower() + said[1:]}" + (f", not {given!r}" if plain else "")
 
 
 def _keys(kind: type[BaseModel], place: Sequence[Any]) -> list[str]:

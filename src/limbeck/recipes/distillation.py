@@ -15,7 +15,7 @@ from limbeck.evaluate.quality import predictor
 from limbeck.models import Model, save_model
 from limbeck.recipes.candidates import Candidate, Given, check_outputs, task_for
 from limbeck.recipes.config import DistillConfig
-from limbeck.recipes.folder import open_folder, write_history
+from limbeck.recipes.folder import check_place, open_folder, write_history
 from limbeck.recipes.measuring import Measured, facts
 from limbeck.recipes.recording import make_record, repeat_command, write_confusion
 from limbeck.recipes.settings import settings_from
@@ -94,6 +94,7 @@ def distill(
     """
     named = {"teacher": name_of(teacher), "student": name_of(student), "data": name_of(data)}
     config = settings_from(DistillConfig, named, settings)
+    check_place(out, resume, [config.train, config.teacher_train], config.trackers)
     job = _prepared(config, teacher, student, data, task, plugins)
     folder = open_folder(out, config, resume)
     return job.run(folder, show or Show())

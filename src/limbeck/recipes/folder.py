@@ -11,8 +11,10 @@ from pydantic import BaseModel
 from limbeck.errors import LimbeckError
 from limbeck.files import write_text
 from limbeck.recipes.config_file import as_yaml, read_yaml
+from limbeck.recipes.tracking import refuse_missing
 from limbeck.train.checkpoint import differences
-from limbeck.train.engine import processes, wait_for_all
+from limbeck.train.engine import Engine, processes, wait_for_all
+from limbeck.train.plan import Plan
 
 
 def refuse_taken(out: str | Path) -> Path:
@@ -43,6 +45,26 @@ def begin(out: Path, config: BaseModel) -> None:
     write_text(out / "config.yaml", as_yaml(config))
 
 
+def check_place(out: str | Path, resume: bool, plans: Sequence[Plan | None], trackers: Sequence[str]) -> None:
+    """Refuse what would otherwise be found only after the folder is made.
+
+    Args:
+        out: the run folder.
+        resume: whether a run there goes on.
+        plans: of all trainings; their device must be there and able to compute in their precision.
+        trackers: must be installed.
+
+    Raises:
+        LimbeckError: the folder is taken; no such device; a tracker that is not installed.
+    """
+    if not resume and processes()[0] == 0:
+        refuse_taken(out)
+    for plan in plans:
+        if plan is not None:
+            Engine(plan)
+    refuse_missing(trackers)
+
+
 def open_folder(out: str | Path, config: BaseModel, resume: bool) -> Path:
     """Make the run's folder, or check that an interrupted run there may go on; by the first process alone.
 
@@ -59,16 +81,24 @@ def open_folder(out: str | Path, config: BaseModel, resume: bool) -> Path:
     return folder
 
 
-def saved_settings(out: str | Path) -> dict[str, Any]:
+def saved_settings(out: str | Path, verb: str | None = None) -> dict[str, Any]:
     """Return the settings of the run in ``out``, to resume it or to read it.
 
+    Args:
+        out: the run folder.
+        verb: ``"train"`` or ``"distill"``, where only one kind of run will do.
+
     Raises:
-        LimbeckError: there is no run.
+        LimbeckError: there is no run, or it is of the other kind.
     """
     path = Path(out) / "config.yaml"
     if not path.exists():
         raise LimbeckError(f"There is no run in {out}: it has no config.yaml.")
-    return read_yaml(path)
+    settings = read_yaml(path)
+    kind = "distill" if "student" in settings else "train"
+    if verb not in (None, kind):
+        raise LimbeckError(f"{out} is a run of limbeck {kind}: go on with limbeck {kind} --resume {out}.")
+    return settings
 
 
 def check_unchanged(out: Path, config: BaseModel) -> None:

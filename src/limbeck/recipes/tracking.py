@@ -1,7 +1,8 @@
 """TensorBoard and MLflow, through accelerate's trackers."""
 
+import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,19 @@ from pydantic import BaseModel
 from limbeck.errors import LimbeckError
 from limbeck.types import Progress
 
-_PACKAGES = {"tensorboard": "tensorboard", "mlflow": "mlflow"}
+
+def refuse_missing(names: Sequence[str]) -> None:
+    """Refuse trackers that are not installed.
+
+    Args:
+        names: of trackers, which are those of their packages.
+
+    Raises:
+        LimbeckError: one is not installed.
+    """
+    for name in names:
+        if importlib.util.find_spec(name) is None:
+            raise LimbeckError(f"The tracker {name} is not installed: pip install 'limbeck[track]'.")
 
 
 class Tracking:
@@ -37,10 +50,7 @@ class Tracking:
         Raises:
             LimbeckError: the tracker is not installed.
         """
-        import importlib.util
-
-        if importlib.util.find_spec(_PACKAGES[name]) is None:
-            raise LimbeckError(f"The tracker {name} is not installed: pip install 'limbeck[track]'.")
+        refuse_missing([name])
         from accelerate.tracking import MLflowTracker, TensorBoardTracker
 
         if name == "tensorboard":

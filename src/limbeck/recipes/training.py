@@ -11,7 +11,7 @@ from limbeck.models import save_model
 from limbeck.recipes.candidates import Candidate, Given, check_outputs, task_for
 from limbeck.recipes.config import TrainConfig
 from limbeck.recipes.distillation import best_of, device_of, name_of
-from limbeck.recipes.folder import open_folder, write_history
+from limbeck.recipes.folder import check_place, open_folder, write_history
 from limbeck.recipes.measuring import Measured, facts
 from limbeck.recipes.recording import make_record, repeat_command, write_confusion
 from limbeck.recipes.settings import settings_from
@@ -75,6 +75,7 @@ def train(
         'train'
     """
     config = settings_from(TrainConfig, {"model": name_of(model), "data": name_of(data)}, settings)
+    check_place(out, resume, [config.train], config.trackers)
     opened = open_given(data, config)
     task = task or task_for(opened)
     candidate = Candidate(

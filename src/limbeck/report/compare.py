@@ -50,6 +50,7 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path) -> Path:
         limbeck.errors.LimbeckError: No runs to compare. Give at least one run folder.
     """
     out = Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
     records = _read(folders)
     names = _names(list(records))
     points = {cost: _points(list(records.values()), cost) for cost in COSTS}

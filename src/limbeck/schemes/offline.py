@@ -59,6 +59,7 @@ class Offline(Scheme):
         twice = sorted({name for name in names if names.count(name) > 1 or name == "task"})
         if twice:
             raise LimbeckError(f"Two parts of the loss are called {twice[0]!r}: give a term its own name=.")
+        _refuse_shared_weights(student, teacher)
         self.student = student
         self.teacher = teacher
         self.terms = nn.ModuleList(terms)
@@ -97,6 +98,18 @@ class Offline(Scheme):
             "terms": repr(self.terms),
             "teacher": fingerprint() if fingerprint else type(self.teacher).__name__,
         }
+
+
+def _refuse_shared_weights(student: nn.Module, teacher: Teacher) -> None:
+    """A frozen teacher's parameters take no gradient, so a student that shares them would not learn."""
+    known = getattr(teacher, "model", None)
+    if not isinstance(known, nn.Module):
+        return
+    frozen = {id(each) for each in known.parameters()}
+    if any(id(each) in frozen for each in student.parameters()):
+        raise LimbeckError(
+            "Student and teacher share weights: give the teacher a copy, Frozen(copy.deepcopy(model))."
+        )
 
 
 def _names(task: Task, names: Sequence[str]) -> tuple[str, ...]:

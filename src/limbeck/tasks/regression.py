@@ -1,5 +1,6 @@
 """One value for each sample."""
 
+import math
 from typing import Any, ClassVar
 
 import torch
@@ -36,9 +37,10 @@ class Regression(Task):
     higher_is_better: ClassVar[bool] = False
 
     def __init__(self, mean: float = 0.0, std: float = 1.0, shape: tuple[int, ...] | None = None):
-        if not std > 0:
+        if not (0 < std < math.inf and math.isfinite(mean)):
             raise LimbeckError(
-                f"The targets' standard deviation must be above 0, not {std!r}: do they all agree?"
+                f"Regression needs targets that differ and fit 32-bit numbers; their mean is {mean!r} and their "
+                f"standard deviation {std!r}."
             )
         self.mean, self.std, self.shape = mean, std, shape
 

@@ -115,8 +115,8 @@ class Frozen:
         return self.precision
 
     def fingerprint(self) -> str:
-        """Return the SHA-256 of the network's weights, by which a resumed run knows its teacher again."""
-        digest = hashlib.sha256()
+        """Return the SHA-256 of the network's weights and its precision, by which a resumed run knows it again."""
+        digest = hashlib.sha256((self.precision.choice if self.precision else self._wanted).encode())
         for name, value in self.model.state_dict().items():
             digest.update(name.encode())
             digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())

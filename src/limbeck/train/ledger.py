@@ -13,6 +13,7 @@ class Ledger:
 
     Args:
         every: steps between readings.
+        label: what is trained, for the message.
 
     Example:
         >>> ledger = Ledger()
@@ -21,8 +22,9 @@ class Ledger:
         {'loss': 3.0, 'loss_task': 2.0, 'loss_KD': 1.0}
     """
 
-    def __init__(self, every: int = 1):
+    def __init__(self, every: int = 1, label: str = "the student"):
         self.every = every
+        self.label = label
         self.sums: dict[str, float] = {}
         self.count = 0
         self.latest: dict[str, float] = {}
@@ -46,8 +48,9 @@ class Ledger:
                 if not abs(value) < float("inf"):
                     self._waiting.clear()
                     raise LimbeckError(
-                        f"The loss part {name!r} became {value} at step {step}: training stopped and the last "
-                        "checkpoint was kept. Try a lower lr, train.clip=1, or precision fp32."
+                        f"The loss part {name!r} of {self.label} became {value} at step {step}: training stopped, "
+                        "and checkpoints from before are kept. Start a new run with a lower lr, train.clip=1, "
+                        "or precision fp32."
                     )
                 self.sums[name] = self.sums.get(name, 0.0) + value
             self.latest = dict(zip(parts, values, strict=True))

@@ -104,7 +104,9 @@ class _Training:
     ):
         self.scheme, self.plan, self.engine, self.label = scheme, plan, engine, label
         self.watchers = watchers if engine.is_main else ()
-        self.train = _loader(data.train, plan, engine, scheme.smallest_batch)
+        self.train = _loader(
+            data.train, plan, engine, max(scheme.smallest_batch, 2 if normalises(scheme) else 1)
+        )
         self.validation = _loader(data.validation, plan, engine, 1) if data.validation is not None else None
         scheme.to(engine.device)
         if plan.channels_last:
@@ -114,7 +116,7 @@ class _Training:
             scheme.deployable().compile()
         self.optimizers = make_optimizers(scheme, plan)
         self.model = engine.prepare(scheme)
-        self.ledger = Ledger(every=1 if engine.device.type == "cpu" else 20)
+        self.ledger = Ledger(1 if engine.device.type == "cpu" else 20, f"{label} (seed {plan.seed})")
 
     def run(self, resume: bool, request: Request) -> Run:
         state, plan = self.state, self.plan
@@ -236,6 +238,17 @@ class _Training:
             samples=state.samples,
             seconds=state.seconds,
         )
+
+
+def normalises(scheme: Scheme) -> bool:
+    """Return whether a batch of one would fail: BatchNorm has no variance to learn from one sample.
+
+    Example:
+        >>> from limbeck.schemes import Supervised
+        >>> normalises(Supervised(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))))
+        True
+    """
+    return any(isinstance(each, nn.modules.batchnorm._BatchNorm) for each in scheme.modules())
 
 
 def _loader(part: Any, plan: Plan, engine: Engine, smallest: int) -> Loader:

@@ -132,6 +132,16 @@ class State:
         plan = self.plan.model_dump(exclude=CIRCUMSTANCES)
         return {"train": plan, "processes": self.engine.world, **self.identity}
 
+    def _refuse_other_shapes(self, saved: dict[str, Tensor]) -> None:
+        was = {key: tuple(value.shape) for key, value in saved.items()}
+        now = {key: tuple(value.shape) for key, value in self.scheme.state_dict().items()}
+        changed = differences(was, now)
+        if changed:
+            raise LimbeckError(
+                f"{self.folder} cannot be resumed with another architecture ({len(changed)} tensors differ, first "
+                f"{changed[0]}): give the student the run began with, or start a new run."
+            )
+
     def restore(self, optimizers: dict[str, torch.optim.Optimizer], ledger: Ledger) -> None:
         """Go back to ``last.pt``, if there is one.
 
@@ -147,6 +157,7 @@ class State:
                 f"{self.folder} cannot be resumed with changed settings ({'; '.join(changed)}): "
                 "put them back, or start a new run."
             )
+        self._refuse_other_shapes(saved["scheme"])
         self.scheme.load_state_dict(saved["scheme"])
         for phase, optimizer in optimizers.items():
             optimizer.load_state_dict(saved["optimizers"][phase])
@@ -180,6 +191,6 @@ def _refuse_broken(scheme: Scheme) -> None:
     for name, value in scheme.state_dict().items():
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise LimbeckError(
-                f"The weights {name!r} are no longer finite after step {scheme.progress.step}: training stopped and "
-                "the last checkpoint was kept. Try a lower lr, train.clip=1, or precision fp32."
+                f"The weights {name!r} are no longer finite after step {scheme.progress.step}: training stopped, and "
+                "checkpoints from before are kept. Start a new run with a lower lr, train.clip=1, or precision fp32."
             )

@@ -1,0 +1,125 @@
+import json
+
+import pytest
+from torch import nn
+
+from limbeck import distill
+from limbeck.cli import main
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Time models for a moment only."""
+    from limbeck.recipes import evaluation
+
+    measured = evaluation.cost
+    monkeypatch.setattr(evaluation, "cost", lambda module, example: measured(module, example, seconds=0.01))
+
+
+def read(folder, name="evaluation.json"):
+    return json.loads((folder / name).read_text())
+
+
+def scores(found, role):
+    return next(each["scores"] for each in found["models"] if each["role"] == role)
+
+
+def test_a_run_scores_what_it_scored_when_it_was_trained(distilled, quick, capsys):
+    assert main(["evaluate", str(distilled)]) == 0
+    found, record = read(distilled), read(distilled, "run.json")
+    for name, value in scores(found, "teacher").items():
+        assert value == pytest.approx(scores(record, "teacher")[name]["values"][0], abs=1e-6)
+    for name, value in scores(found, "student").items():
+        values = scores(record, "student")[name]["values"]
+        assert min(abs(value - each) for each in values) < 1e-6
+    assert found["fidelity"]["agreement"] == pytest.approx(record["fidelity"]["agreement"], abs=1e-6)
+    assert found["fidelity"]["kl"] == pytest.approx(record["fidelity"]["kl"], abs=1e-6)
+    assert not found["data"]["changed"]
+    told = capsys.readouterr().out
+    for word in (
+        "accuracy",
+        "calibration error",
+        "parameters",
+        "MACs",
+        "latency",
+        "agree on",
+        "evaluation.json",
+    ):
+        assert word in told
+    assert "no longer" not in told
+
+
+def test_cost_is_that_of_the_record(distilled, quick):
+    assert main(["evaluate", str(distilled)]) == 0
+    for each, before in zip(
+        read(distilled)["models"],
+        [each for each in read(distilled, "run.json")["models"] if each["role"] != "alone"],
+        strict=True,
+    ):
+        for key in ("role", "name", "parameters", "macs", "bytes"):
+            assert each[key] == before[key]
+
+
+def test_regression_is_scored_on_the_targets_scale(regression, quick, capsys):
+    assert main(["evaluate", str(regression)]) == 0
+    recorded = scores(read(regression, "run.json"), "model")["rmse"]["values"][0]
+    assert scores(read(regression), "model")["rmse"] == pytest.approx(recorded, abs=1e-3)
+    assert recorded > 10  # the targets' own unit, not standard deviations
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines[3:6]] == ["RMSE", "MAE", "R²"]  # what decides comes first
+
+
+def test_other_data_with_the_same_classes(distilled, digits_as_idx, quick):
+    assert main(["evaluate", str(distilled), "--data", f"idx:{digits_as_idx}"]) == 0
+    found, record = read(distilled), read(distilled, "run.json")
+    # the same test images through another door
+    expected = scores(record, "teacher")["accuracy"]["values"][0]
+    assert scores(found, "teacher")["accuracy"] == pytest.approx(expected, abs=1e-6)
+    assert found["data"]["name"] == f"idx:{digits_as_idx}"
+    assert not found["data"]["changed"]
+
+
+def test_other_classes_are_refused(distilled, capsys):
+    assert main(["evaluate", str(distilled), "--data", "sklearn:diabetes"]) == 2
+    told = capsys.readouterr().err
+    assert "10 classes (0, 1, 2, 3, …)" in told
+    assert "sklearn:diabetes is regression" in told
+    assert not (distilled / "evaluation.json").exists()
+
+
+def test_data_that_changed_since_is_told(distilled, quick, capsys):
+    record = read(distilled, "run.json")
+    record["data"]["fingerprint"] = "0" * 64
+    (distilled / "run.json").write_text(json.dumps(record))
+    assert main(["evaluate", str(distilled)]) == 0
+    assert "is no longer what the run read" in capsys.readouterr().out
+    assert read(distilled)["data"]["changed"]
+
+
+def test_weights_that_are_not_the_runs_are_refused(distilled, capsys):
+    weights = distilled / "student.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-4] + b"\x00\x00\x80\x3f")
+    assert main(["evaluate", str(distilled)]) == 2
+    assert "sha256 differs" in capsys.readouterr().err
+    assert not (distilled / "evaluation.json").exists()
+
+
+def test_a_folder_without_a_finished_run_is_refused(distilled, capsys):
+    (distilled / "run.json").unlink()
+    assert main(["evaluate", str(distilled)]) == 2
+    assert "it has no run.json" in capsys.readouterr().err
+
+
+def test_a_teacher_from_python_is_left_out_and_the_student_measured(tmp_path, quick, capsys):
+    teacher = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    distill(teacher, "mlp:8", "digits", tmp_path / "run", seeds=1, epochs=1, limit=200, alone=False)
+    assert main(["evaluate", str(tmp_path / "run")]) == 0
+    assert "The teacher is left out. The teacher of" in capsys.readouterr().out
+    found = read(tmp_path / "run")
+    assert [each["role"] for each in found["models"]] == ["student"]
+    assert found["fidelity"] is None
+
+
+def test_a_student_from_python_is_refused(python_student, capsys):
+    assert main(["evaluate", str(python_student)]) == 2
+    assert "was a Python object" in capsys.readouterr().err

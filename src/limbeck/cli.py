@@ -294,31 +294,43 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         code = app(list(arguments) if arguments is not None else None, standalone_mode=False)
-    except LimbeckError as error:
-        return _told(str(error), error.exit_code)
-    except (typer.Abort, KeyboardInterrupt):
-        return _told("stopped; nothing was left half-written.", 130)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return _told(
-                "no space is left on the disk; what was complete is kept. Free some, then use --resume.", 2
-            )
-        if error.filename is None:
+    except (Exception, KeyboardInterrupt) as error:
+        sentence, code = _told(error)
+        if sentence is None:
             raise
-        return _told(f"cannot read or write {error.filename}: {error.strerror}.", 2)
-    except Exception as error:
-        # Typer carries its own copy of click, so a wrong flag is known by what it can do, not by its class.
-        show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
-        if show is None or code is None:
-            raise
-        show()
-        return int(code)
+        if sentence:
+            print(f"limbeck: {sentence}", file=sys.stderr)
     return code if isinstance(code, int) else 0
 
 
-def _told(sentence: str, code: int) -> int:
-    print(f"limbeck: {sentence}", file=sys.stderr)
-    return code
+def _told(error: BaseException) -> tuple[str | None, int]:
+    """Return the sentence for a person and the exit code; no sentence for an error that is our own mistake."""
+    if isinstance(error, LimbeckError):
+        return str(error), error.exit_code
+    if isinstance(error, typer.Abort | KeyboardInterrupt):
+        return "stopped; nothing was left half-written.", 130
+    if isinstance(error, OSError):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return "no space is left on the disk; what was complete is kept. Free some, then use --resume.", 2
+        return (f"cannot read or write {error.filename}: {error.strerror}." if error.filename else None), 2
+    if _is_out_of_memory(error):
+        first = str(error).strip().partition("\n")[0] or "no more could be had"
+        return (
+            f"out of memory ({first}): use a smaller batch_size with train.accumulate, or a smaller model.",
+            2,
+        )
+    # Typer carries its own copy of click, so a wrong flag is known by what it can do, not by its class.
+    show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
+    if show is None or code is None:
+        return None, 1
+    show()
+    return "", int(code)
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 if __name__ == "__main__":

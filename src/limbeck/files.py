@@ -10,6 +10,10 @@ from pathlib import Path
 from limbeck.errors import LimbeckError
 
 
+class NoSpaceError(LimbeckError):
+    """The disk is full."""
+
+
 @contextmanager
 def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that takes its place only when the block succeeds.
@@ -40,7 +44,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
         temporary.replace(path)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise LimbeckError(
+            raise NoSpaceError(
                 f"No space left to write {path}; what was there before is untouched. "
                 "Free some space, then go on with --resume."
             ) from error

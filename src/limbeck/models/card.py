@@ -7,7 +7,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any
 
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 from limbeck.data.transforms import transform_from_dict
@@ -74,7 +74,8 @@ def save_model(
         "task": task,
     }
     with replacing(weights) as tensors, replacing(card) as text:  # both or neither
-        save_file(content, tensors, metadata={"format": "pt"})
+        # Through Python's own file, whose error for a full disk is one that we know.
+        tensors.write_bytes(save(content, metadata={"format": "pt"}))
         facts["sha256"] = sha256(tensors)
         text.write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return weights

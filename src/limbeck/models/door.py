@@ -99,4 +99,5 @@ def _unknown(spec: str, kind: str) -> LimbeckError:
 
         hint = f" Did you mean 'timm:{spec}'?" if timm.is_model(spec) else did_you_mean(spec, DOORS)
         return LimbeckError(f"No model {spec!r}: a model is {ways}.{hint}")
-    return LimbeckError(f"No model {spec!r}: a model is {ways}.{did_you_mean(kind, DOORS)}")
+    hint = "" if kind in DOORS else did_you_mean(kind, DOORS)
+    return LimbeckError(f"No model {spec!r}: a model is {ways}.{hint}")

@@ -1,5 +1,6 @@
 """What the command line's training verbs do: run the recipe, then say what came of it and where it is."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from limbeck.recipes.settings import settings_from
 from limbeck.recipes.training import train
 from limbeck.recipes.watching import Show
 from limbeck.report import RunRecord, model_rows, verdict
-from limbeck.train.interrupt import Interrupted
 
 Layers = Sequence[Mapping[str, Any]]
 
@@ -29,7 +29,7 @@ def run_distill(
         result = distill(
             **names, out=out, plugins=_texts(plugins), resume=resume, show=Show(console), **settings
         )
-    except Interrupted as error:
+    except KeyboardInterrupt as error:
         raise _stopped("distill", out, plugins) from error
     print_outcome(result.record, out, console)
 
@@ -42,7 +42,7 @@ def run_train(layers: Layers, out: Path, *, plugins: Sequence[Path], resume: boo
         result = train(
             **names, out=out, plugins=_texts(plugins), resume=resume, show=Show(console), **settings
         )
-    except Interrupted as error:
+    except KeyboardInterrupt as error:
         raise _stopped("train", out, plugins) from error
     print_outcome(result.record, out, console)
     console.print(f"Use it as a model: run:{out}", highlight=False)
@@ -66,5 +66,9 @@ def _texts(plugins: Sequence[Path]) -> list[str]:
 
 
 def _stopped(verb: str, out: Path, plugins: Sequence[Path]) -> Stopped:
-    extra = "".join(f" --plugin {each}" for each in plugins)
-    return Stopped(f"stopped, with a checkpoint written. Go on with: limbeck {verb} --resume {out}{extra}")
+    if not (out / "config.yaml").exists():
+        return Stopped("stopped before the run began; nothing was written.")
+    words = ["limbeck", verb, "--resume", str(out)]
+    for each in plugins:
+        words += ["--plugin", str(each)]
+    return Stopped(f"stopped. Go on with: {shlex.join(words)}")

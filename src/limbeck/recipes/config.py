@@ -50,7 +50,10 @@ class Knowledge(_Settings):
             self.build()
         except LimbeckError as error:
             raise ValueError(str(error)) from error
-        self.weights()
+        if self.weights() == (0, 0):
+            raise ValueError(
+                "task_weight and kd_weight are both 0, so there is nothing to learn from: raise one"
+            )
         return self
 
     def build(self) -> losses.DistillationLoss:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from limbeck.errors import LimbeckError
-from limbeck.files import write_text
+from limbeck.files import NoSpaceError, write_text
 from limbeck.recipes.config_file import as_yaml, read_yaml
 from limbeck.recipes.tracking import refuse_missing
 from limbeck.train.checkpoint import differences
 from limbeck.train.engine import Engine, processes, wait_for_all
 from limbeck.train.plan import Plan
+from limbeck.train.state import CIRCUMSTANCES
 
 
 def refuse_taken(out: str | Path) -> Path:
@@ -27,7 +29,11 @@ def refuse_taken(out: str | Path) -> Path:
     if path.is_dir() and not any(path.iterdir()):
         return path
     if path.exists():
-        resume = f", or go on with it by --resume {path}" if (path / "config.yaml").exists() else ""
+        resume = (
+            f", or go on with it by --resume {shlex.quote(str(path))}"
+            if (path / "config.yaml").exists()
+            else ""
+        )
         raise LimbeckError(f"The output folder {path} exists already: choose another{resume}.")
     return path
 
@@ -42,7 +48,12 @@ def begin(out: Path, config: BaseModel) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise LimbeckError(f"Cannot make the output folder {out}: {error.strerror}.") from error
-    write_text(out / "config.yaml", as_yaml(config))
+    try:
+        write_text(out / "config.yaml", as_yaml(config))
+    except NoSpaceError as error:
+        raise LimbeckError(
+            f"No space is left to begin a run in {out}: free some, then give the same command."
+        ) from error
 
 
 def check_place(out: str | Path, resume: bool, plans: Sequence[Plan | None], trackers: Sequence[str]) -> None:
@@ -108,12 +119,21 @@ def check_unchanged(out: Path, config: BaseModel) -> None:
         LimbeckError: there is no run, or settings differ; each is named.
     """
     saved = saved_settings(out)
-    changed = differences(saved, config.model_dump(mode="json"))
+    changed = differences(_computed(saved), _computed(config.model_dump(mode="json")))
     if changed:
         raise LimbeckError(
             f"The run in {out} cannot be resumed with changed settings ({'; '.join(changed)}): "
             "put them back, or start a new run with --out."
         )
+
+
+def _computed(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings without those that do not change what is computed."""
+    kept = {key: value for key, value in settings.items() if key != "trackers"}
+    for group in ("train", "teacher_train"):
+        if isinstance(kept.get(group), dict):
+            kept[group] = {key: value for key, value in kept[group].items() if key not in CIRCUMSTANCES}
+    return kept
 
 
 def write_history(out: Path, rows: Sequence[dict[str, Any]]) -> None:

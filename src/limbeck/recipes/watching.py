@@ -120,6 +120,7 @@ class Lines:
         """Begin a training."""
         self.meter.start()
         self.epochs, self.begun, self.last = epochs, (time.monotonic(), progress.step), 0.0
+        self.parts: dict[str, float] = {}
 
     def stepped(self, progress: Progress, parts: dict[str, float], samples: int) -> None:
         """Count, to tell the rate."""

@@ -68,16 +68,18 @@ class ClassificationMetrics:
 
     def update(self, outputs: Outputs, batch: Batch) -> None:
         """Take in one batch of logits and labels."""
-        logits = full_precision(outputs["logits"])
+        logits, targets = full_precision(outputs["logits"]), batch.targets
+        if batch.labelled is not None:
+            logits, targets = logits[batch.labelled], targets[batch.labelled]
         if self._collection is None:
             self._collection = self._build(logits.shape[-1]).to(logits.device)
-        losses = F.cross_entropy(logits, batch.targets, reduction="none")
+        losses = F.cross_entropy(logits, targets, reduction="none")
         probabilities = logits.softmax(-1)
         for name, metric in self._collection.items(keep_base=True):
             if name == "nll":
                 metric.update(losses)
             else:
-                metric.update(probabilities, batch.targets)
+                metric.update(probabilities, targets)
 
     def _build(self, classes: int) -> Any:
         from torchmetrics import MeanMetric, MetricCollection

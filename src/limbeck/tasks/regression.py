@@ -56,11 +56,20 @@ class Regression(Task):
         value = full_precision(outputs["value"]).flatten()
         if batch.targets is None:
             return value.sum() * 0.0
-        wanted = (batch.targets.to(value.dtype) - self.mean) / self.std
+        wanted = self.standardised(batch.targets, value)
         if batch.labelled is not None:
             errors = torch.where(batch.labelled, value - wanted, 0.0).square()
             return errors.sum() / batch.labelled.sum().clamp(min=1)
         return F.mse_loss(value, wanted)
+
+    def standardised(self, targets: Tensor, value: Tensor) -> Tensor:
+        """Return targets (N,) or (N, 1) on the scale of ``value`` (N,)."""
+        if targets.numel() != value.numel():
+            raise LimbeckError(
+                f"Regression needs one target for each sample, but {value.numel()} values met targets of shape "
+                f"{tuple(targets.shape)}."
+            )
+        return (targets.flatten().to(value.dtype) - self.mean) / self.std
 
     def metrics(self, full: bool = True) -> Metrics:
         """Return root mean squared error, mean absolute error and R² on the original scale."""
@@ -74,7 +83,7 @@ class Regression(Task):
 
 
 class RegressionMetrics:
-    """RMSE, MAE and R² on the scale of the targets."""
+    """RMSE, MAE and R² on the scale of the targets; R² of a single sample is not a number."""
 
     def __init__(self, task: Regression):
         from torchmetrics import MeanAbsoluteError, MeanSquaredError, MetricCollection, R2Score
@@ -87,12 +96,24 @@ class RegressionMetrics:
 
     def update(self, outputs: Outputs, batch: Batch) -> None:
         """Take in one batch of values and targets."""
-        value = full_precision(outputs["value"]).flatten() * self.task.std + self.task.mean
-        self._collection.to(value.device).update(value, batch.targets.to(value.dtype))
+        # Standardised, and scaled at the end: sums of squares of large targets would lose their digits.
+        value = full_precision(outputs["value"]).flatten()
+        wanted = self.task.standardised(batch.targets, value)
+        if batch.labelled is not None:
+            value, wanted = value[batch.labelled], wanted[batch.labelled]
+        if len(value):
+            self._collection.to(value.device).update(value, wanted)
 
     def compute(self) -> dict[str, float]:
         """Return the scores, joined over processes."""
-        return {name: float(score) for name, score in self._collection.compute().items()}
+        scores = {}
+        for name, metric in self._collection.items(keep_base=True):
+            scale = 1.0 if name == "r2" else self.task.std
+            try:
+                scores[name] = float(metric.compute()) * scale
+            except ValueError:  # torchmetrics: R² needs two samples
+                scores[name] = math.nan
+        return scores
 
     def details(self) -> dict[str, Tensor]:
         """Return nothing: regression has no table."""

@@ -42,7 +42,7 @@ class Predictor:
         self.forwards = 0
 
     def __call__(self, batch: Batch, task: Task | None = None, names: Sequence[str] = ()) -> Outputs:
-        """Return the outputs for ``batch`` (see :class:`limbeck.teachers.Teacher`)."""
+        """Return the outputs for ``batch``; without a task, as regression's (see :class:`limbeck.teachers.Teacher`)."""
         inputs: Tensor = batch.inputs_for(self.role)
         self.forwards += len(batch)
         task = task or Regression()
@@ -52,10 +52,10 @@ class Predictor:
                 f"{type(self.estimator).__name__} has no layers, so no {unknown[0]!r} to teach from."
             )
         value = torch.as_tensor(self._predict(inputs.detach().cpu().numpy()), dtype=torch.float32)
-        if len(value) != len(inputs):
+        if value.dim() == 0 or len(value) != len(inputs):
             raise LimbeckError(
-                f"{type(self.estimator).__name__} gave {len(value)} predictions for {len(inputs)} samples: "
-                "it must give one for each."
+                f"{type(self.estimator).__name__} gave predictions of shape {tuple(value.shape)} for {len(inputs)} "
+                "samples: it must give one for each."
             )
         return task.named(value.to(inputs.device))
 

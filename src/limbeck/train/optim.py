@@ -40,8 +40,9 @@ def _optimizer(groups: list[dict[str, Any]], plan: Plan) -> torch.optim.Optimize
 def _without_decay(group: dict[str, Any], decay: float) -> list[dict[str, Any]]:
     """Split a group: vectors (biases, normalisation scales) are not decayed."""
     rest = {key: value for key, value in group.items() if key != "params"}
-    matrices = [each for each in group["params"] if each.dim() > 1]
-    vectors = [each for each in group["params"] if each.dim() <= 1]
+    parameters = list(group["params"])  # may be a generator, which can be read once
+    matrices = [each for each in parameters if each.dim() > 1]
+    vectors = [each for each in parameters if each.dim() <= 1]
     parts = [
         {"weight_decay": decay, **rest, "params": matrices},
         {**rest, "weight_decay": 0.0, "params": vectors},

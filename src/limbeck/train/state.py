@@ -170,6 +170,10 @@ class State:
         self.history, self.best_score = saved["history"], saved["best_score"]
         self.stale, self.samples, self.seconds = saved["stale"], saved["samples"], saved["seconds"]
         if self.best_score is not None:
+            if not (self.folder / "best.pt").exists():
+                raise LimbeckError(
+                    f"{self.folder} lacks best.pt: delete the folder to train that part again."
+                )
             self.best_state = read_checkpoint(self.folder / "best.pt")
         own = {key: value[self.engine.rank] for key, value in saved["generators"].items()}
         restore_random_state(own, self.engine.device)

@@ -1,6 +1,5 @@
 """The command line: one verb, one recipe. Imports nothing heavy until a verb runs."""
 
-import errno
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,28 @@ import typer
 from rich.console import Console
 
 from limbeck.errors import LimbeckError
+from limbeck.options import (
+    Augment,
+    BatchSize,
+    Config,
+    Data,
+    Device,
+    Epochs,
+    Limit,
+    Out,
+    Plugin,
+    Precision,
+    Rate,
+    Resume,
+    Run,
+    Seeds,
+    Set,
+    Size,
+    SkipBad,
+    Tracker,
+    Workers,
+)
+from limbeck.outcomes import outcome
 
 app = typer.Typer(
     name="limbeck",
@@ -19,34 +40,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-
-Config = Annotated[Path | None, typer.Argument(help="A YAML file of settings; flags win over it.")]
-Data = Annotated[
-    str | None,
-    typer.Option(help="digits, folder:PATH, idx:PATH, csv:PATH#COLUMN or sklearn:diabetes."),
-]
-Out = Annotated[Path | None, typer.Option(help="Run folder to make.")]
-Resume = Annotated[Path | None, typer.Option(help="Go on with the interrupted run in this folder.")]
-Set = Annotated[
-    list[str] | None, typer.Option("--set", help="Any setting: --set kd.temperature=2 (repeatable).")
-]
-Plugin = Annotated[
-    list[Path] | None,
-    typer.Option(help="Python file of your own model factories, for plugin:FUNCTION. It is executed."),
-]
-Seeds = Annotated[int | None, typer.Option(help="How many students are trained.")]
-Epochs = Annotated[int | None, typer.Option(help="Passes over the training part.")]
-BatchSize = Annotated[int | None, typer.Option(help="Samples in a batch.")]
-Rate = Annotated[float | None, typer.Option("--lr", help="Highest learning rate.")]
-Augment = Annotated[str | None, typer.Option(help="Augmentation by name; none for none.")]
-Limit = Annotated[int | None, typer.Option(help="Keep only so many training samples.")]
-Size = Annotated[int | None, typer.Option(help="Height and width that images are brought to.")]
-SkipBad = Annotated[bool | None, typer.Option("--skip-bad", help="Leave out images that cannot be read.")]
-Precision = Annotated[str | None, typer.Option(help="fp32, bf16 or fp16, of the student.")]
-Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")]
-Workers = Annotated[int | None, typer.Option(help="Loading processes.")]
-Tracker = Annotated[list[str] | None, typer.Option(help="tensorboard or mlflow (repeatable).")]
-Run = Annotated[Path, typer.Argument(help="A run folder.")]
 
 
 def _console() -> Console:
@@ -295,42 +288,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = app(list(arguments) if arguments is not None else None, standalone_mode=False)
     except (Exception, KeyboardInterrupt) as error:
-        sentence, code = _told(error)
+        sentence, code = outcome(error)
         if sentence is None:
             raise
         if sentence:
             print(f"limbeck: {sentence}", file=sys.stderr)
     return code if isinstance(code, int) else 0
-
-
-def _told(error: BaseException) -> tuple[str | None, int]:
-    """Return the sentence for a person and the exit code; no sentence for an error that is our own mistake."""
-    if isinstance(error, LimbeckError):
-        return str(error), error.exit_code
-    if isinstance(error, typer.Abort | KeyboardInterrupt):
-        return "stopped; nothing was left half-written.", 130
-    if isinstance(error, OSError):
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return "no space is left on the disk; what was complete is kept. Free some, then use --resume.", 2
-        return (f"cannot read or write {error.filename}: {error.strerror}." if error.filename else None), 2
-    if _is_out_of_memory(error):
-        first = str(error).strip().partition("\n")[0] or "no more could be had"
-        return (
-            f"out of memory ({first}): use a smaller batch_size with train.accumulate, or a smaller model.",
-            2,
-        )
-    # Typer carries its own copy of click, so a wrong flag is known by what it can do, not by its class.
-    show, code = getattr(error, "show", None), getattr(error, "exit_code", None)
-    if show is None or code is None:
-        return None, 1
-    show()
-    return "", int(code)
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
 
 
 if __name__ == "__main__":

@@ -15,12 +15,11 @@ class Fidelity:
     """Agreement and divergence between two models, as opposed to the accuracy of either.
 
     Args:
-        agreement: share of samples on which both name the same class; for regression, the coefficient of
-            determination of the teacher's values.
+        agreement: share of samples on which both name the same class; ``None`` for regression.
         kl: mean KL(teacher ‖ student) at T = 1 in nats; for regression, the mean squared difference.
     """
 
-    agreement: float
+    agreement: float | None
     kl: float
 
 
@@ -55,7 +54,6 @@ def fidelity(
         ]
     ours, theirs = torch.cat([s for s, _ in pairs]), torch.cat([t for _, t in pairs])
     if ours.dim() == 1:
-        error = (ours - theirs).square().mean()
-        return Fidelity(float(1 - error / theirs.var(correction=0).clamp(min=1e-12)), float(error))
+        return Fidelity(None, float((ours - theirs).square().mean()))
     agreement = (ours.argmax(-1) == theirs.argmax(-1)).float().mean()
     return Fidelity(float(agreement), max(0.0, float(soft_kl(ours, theirs))))

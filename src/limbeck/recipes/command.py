@@ -51,11 +51,12 @@ def run_train(layers: Layers, out: Path, *, plugins: Sequence[Path], resume: boo
 def print_outcome(record: RunRecord, out: Path, console: Console) -> None:
     """Print the models side by side, the verdict, and where the report is."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("")
-    for column in ("model", record.protocol.metric, "parameters", "MACs", "bytes", "latency"):
-        table.add_column(column, justify="left" if column == "model" else "right")
+    table.add_column("", no_wrap=True)
+    table.add_column("model", overflow="ellipsis", no_wrap=True)
+    for column in (record.protocol.metric, "parameters", "bytes", "latency"):
+        table.add_column(column, justify="right", no_wrap=True)
     for row in model_rows(record):
-        table.add_row(row.role, row.name, row.score, row.parameters, row.macs, row.bytes, row.latency)
+        table.add_row(row.role, row.name, row.score, row.parameters, row.bytes, row.latency)
     console.print(table)
     console.print(verdict(record).sentence, highlight=False)
     console.print(f"Report: {out / 'report.html'}", highlight=False, soft_wrap=True)

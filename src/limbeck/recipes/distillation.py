@@ -267,7 +267,7 @@ class _Distillation:
     def write(self, folder: Path, record: RunRecord, chosen: Model) -> None:
         from limbeck.report import write_report
 
-        save_model(folder, "student", chosen, chosen.module.state_dict())
+        save_model(folder, "student", chosen, chosen.module.state_dict(), task=self.task.name)
         write_history(folder, self.history)
         write_confusion(folder, self.measured)
         record.write(folder)

@@ -21,7 +21,7 @@ from limbeck.models import Model
 from limbeck.recipes.candidates import task_for
 from limbeck.recipes.config import DistillConfig
 from limbeck.recipes.finished import Finished, device_for
-from limbeck.recipes.measuring import test_scores
+from limbeck.recipes.measuring import scores_on_test
 from limbeck.recipes.recording import environment
 from limbeck.recipes.setup import Reader
 from limbeck.recipes.telling import say, show_table
@@ -109,7 +109,7 @@ def _data_facts(finished: Finished, data: Data, own: bool) -> dict[str, Any]:
 
 def _measured(role: str, model: Model, data: Data, task: Task, device: torch.device) -> dict[str, Any]:
     reader = Reader(data, {role: model.inputs})
-    scores = test_scores(model, reader, task, role).scores
+    scores = scores_on_test(model, reader, task, role).scores
     example = reader.part(data.test).views.__getitems__([(int(data.test[0]), 0)]).to(device).inputs
     return {
         "role": role,
@@ -135,7 +135,7 @@ def _fidelity(
         task,
         device=device,
     )
-    return {"agreement": _finite(found.agreement), "kl": _finite(found.kl)}
+    return {"agreement": found.agreement, "kl": _finite(found.kl)}
 
 
 def _finite(value: float) -> float | None:
@@ -182,8 +182,8 @@ def _rows(models: list[dict[str, Any]], task: Task) -> list[list[str]]:
 def _told(found: dict[str, float | None], task: Task) -> str:
     if task.name == "regression":
         return (
-            f"Fidelity: R² {formats.score('r2', found['agreement'])} of the teacher's values, "
-            f"mean squared difference {formats.score('mse', found['kl'])} (standardised)."
+            "Fidelity: mean squared difference from the teacher's values "
+            f"{formats.score('mse', found['kl'])} (standardised)."
         )
     return (
         f"Fidelity: teacher and student agree on {formats.score('agreement', found['agreement'])} of the samples; "

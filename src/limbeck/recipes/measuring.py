@@ -49,21 +49,21 @@ class Measured:
 
     def take(self, run: Run, model: Model, reader: Reader, task: Task, role: str) -> None:
         """Read the test part once for a trained model: at the selected epoch, and at the last."""
-        self.selected.append(test_scores(model, reader, task, role))
+        self.selected.append(scores_on_test(model, reader, task, role))
         same = all(torch.equal(run.best_state[key], run.last_state[key]) for key in run.last_state)
         if same:
             self.last.append(self.selected[-1])
         else:
             kept = {key: value.clone() for key, value in model.module.state_dict().items()}
             model.module.load_state_dict(run.last_state)
-            self.last.append(test_scores(model, reader, task, role))
+            self.last.append(scores_on_test(model, reader, task, role))
             model.module.load_state_dict(kept)
         self.validation.append(run.best_score)
         self.seconds += run.seconds
         self.steps = run.steps
 
 
-def test_scores(model: Model, reader: Reader, task: Task, role: str) -> Evaluation:
+def scores_on_test(model: Model, reader: Reader, task: Task, role: str) -> Evaluation:
     """Return every score of ``model`` on the test part."""
     device = next((each.device for each in model.module.parameters()), torch.device("cpu"))
     return evaluate(

@@ -132,7 +132,7 @@ def _train(
     if processes()[0] == 0:
         from limbeck.report import write_report
 
-        save_model(folder, "model", chosen, chosen.module.state_dict())
+        save_model(folder, "model", chosen, chosen.module.state_dict(), task=task.name)
         write_history(folder, history)
         write_confusion(folder, measured)
         record.write(folder)

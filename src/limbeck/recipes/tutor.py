@@ -8,7 +8,7 @@ from limbeck.models import save_model
 from limbeck.models.model import Inputs
 from limbeck.recipes.candidates import Candidate, as_they_are
 from limbeck.recipes.config import DistillConfig
-from limbeck.recipes.measuring import Measured, test_scores
+from limbeck.recipes.measuring import Measured, scores_on_test
 from limbeck.recipes.setup import Reader
 from limbeck.schemes import Supervised
 from limbeck.teachers import Frozen, Teacher
@@ -80,9 +80,9 @@ def made_ready(candidate: Candidate, config: DistillConfig, folder: Path, watche
         history = run.history
         measured.take(run, model, reader, task, "teacher")
         if processes()[0] == 0:
-            save_model(folder, "teacher", model, model.module.state_dict())
+            save_model(folder, "teacher", model, model.module.state_dict(), task=task.name)
     else:
-        measured.selected.append(test_scores(model, reader, task, "teacher"))
+        measured.selected.append(scores_on_test(model, reader, task, "teacher"))
     teacher = Frozen(model.module, precision=config.teacher_precision)
     teacher.calibrate(reader.few(64), task)
     return Tutor(teacher, model.inputs, model.weights is None, measured, history)

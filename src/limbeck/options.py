@@ -1,0 +1,34 @@
+"""The flags that several verbs share, each said once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Config = Annotated[Path | None, typer.Argument(help="A YAML file of settings; flags win over it.")]
+Data = Annotated[
+    str | None,
+    typer.Option(help="digits, folder:PATH, idx:PATH, csv:PATH#COLUMN or sklearn:diabetes."),
+]
+Out = Annotated[Path | None, typer.Option(help="Run folder to make.")]
+Resume = Annotated[Path | None, typer.Option(help="Go on with the interrupted run in this folder.")]
+Set = Annotated[
+    list[str] | None, typer.Option("--set", help="Any setting: --set kd.temperature=2 (repeatable).")
+]
+Plugin = Annotated[
+    list[Path] | None,
+    typer.Option(help="Python file of your own model factories, for plugin:FUNCTION. It is executed."),
+]
+Seeds = Annotated[int | None, typer.Option(help="How many students are trained.")]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the training part.")]
+BatchSize = Annotated[int | None, typer.Option(help="Samples in a batch.")]
+Rate = Annotated[float | None, typer.Option("--lr", help="Highest learning rate.")]
+Augment = Annotated[str | None, typer.Option(help="Augmentation by name; none for none.")]
+Limit = Annotated[int | None, typer.Option(help="Keep only so many training samples.")]
+Size = Annotated[int | None, typer.Option(help="Height and width that images are brought to.")]
+SkipBad = Annotated[bool | None, typer.Option("--skip-bad", help="Leave out images that cannot be read.")]
+Precision = Annotated[str | None, typer.Option(help="fp32, bf16 or fp16, of the student.")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")]
+Workers = Annotated[int | None, typer.Option(help="Loading processes.")]
+Tracker = Annotated[list[str] | None, typer.Option(help="tensorboard or mlflow (repeatable).")]
+Run = Annotated[Path, typer.Argument(help="A run folder.")]

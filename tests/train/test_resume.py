@@ -203,7 +203,24 @@ PLAN = Plan(epochs=3, batch_size=10, checkpoint_every=1, device="cpu")
         ({"data": other_validation()}, r"validation|data"),
         ({"data": feed(validation=None)}, r"validation|data"),
     ],
-    ids=str,
+    ids=[
+        "lr",
+        "epochs",
+        "batch_size",
+        "seed",
+        "ema",
+        "temperature",
+        "weight",
+        "task_weight",
+        "loss",
+        "teacher",
+        "scheme",
+        "width",
+        "data",
+        "samples",
+        "validation",
+        "no_validation",
+    ],
 )
 def test_changed_settings_are_refused_and_named(tmp_path, changed, named):
     with pytest.raises(Crash):

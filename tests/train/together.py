@@ -1,0 +1,211 @@
+"""Trainings run by one process or by several together: ``torchrun --nproc-per-node 2 together.py OUT``.
+
+Each scenario is a function that trains and returns what all processes together must agree on with one process. Rank
+0 writes the results; where processes could disagree among themselves, the results of all are compared first.
+"""
+
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from limbeck import Classification, Frozen, LimbeckError, Offline, Plan, Scheme, Term, fit, losses
+from limbeck.data.loader import Loader
+from limbeck.evaluate import evaluate
+from limbeck.evaluate.quality import predictor
+from train.toys import feed, mlp, timeless
+
+PLAN = Plan(epochs=2, batch_size=10, lr=0.1, optimizer="sgd", device="cpu")
+
+
+def offline(**options: Any) -> Offline:
+    term = Term(losses.KD(temperature=2), weight=0.7)
+    hint = Term(losses.LogitRegression(), "0", "0", 0.1, adapter(), name="hint")
+    return Offline(mlp(**options), Frozen(mlp(1, width=12)), [term, hint], task_weight=0.3)
+
+
+def adapter() -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(4)
+        return nn.Linear(8, 12)
+
+
+class Split(Scheme):
+    """Two networks: one learns in the first group or phase, the other in the second."""
+
+    def __init__(self) -> None:
+        super().__init__(Classification())
+        self.a, self.b = mlp(0), mlp(1)
+
+    def part(self, name: str, batch: Any) -> dict[str, Tensor]:
+        return {name: F.cross_entropy(getattr(self, name)(batch.inputs), batch.targets)}
+
+    def deployable(self) -> nn.Module:
+        return self.a
+
+
+class Grouped(Split):
+    def groups(self, batch: Any) -> int:
+        return 2
+
+    def forward(self, batch: Any, phase: str = "main", group: int = 0) -> dict[str, Tensor]:
+        return self.part("ab"[group], batch)
+
+
+class Phased(Split):
+    phases = ("a", "b")
+
+    def parameter_groups(self, phase: str = "a") -> list[dict[str, Any]]:
+        return [{"params": list(getattr(self, phase).parameters())}]
+
+    def forward(self, batch: Any, phase: str = "a", group: int = 0) -> dict[str, Tensor]:
+        return self.part(phase, batch)
+
+
+def trained(
+    scheme: Scheme, plan: Plan, train: int = 40, validation: int = 15, **options: Any
+) -> dict[str, Any]:
+    run = fit(scheme, feed(train, validation), plan, **options)
+    return {
+        "weights": dict(scheme.state_dict()),
+        "best": run.best_state,
+        "history": timeless(run.history),
+        "score": run.best_score,
+        "steps": run.steps,
+        "samples": run.samples,
+    }
+
+
+def even() -> dict[str, Any]:
+    return trained(offline(), PLAN)
+
+
+def odd_last_batch() -> dict[str, Any]:
+    return trained(offline(), PLAN, train=47, validation=11)
+
+
+def odd_batches() -> dict[str, Any]:
+    return trained(offline(), PLAN.model_copy(update={"batch_size": 7}))
+
+
+def accumulated() -> dict[str, Any]:
+    return trained(offline(), PLAN.model_copy(update={"accumulate": 3}), train=47)
+
+
+def clipped_average() -> dict[str, Any]:
+    return trained(offline(), PLAN.model_copy(update={"clip": 0.2, "ema": 0.7}), train=47)
+
+
+def groups() -> dict[str, Any]:
+    return trained(Grouped(), PLAN, train=47)
+
+
+def phases() -> dict[str, Any]:
+    return trained(Phased(), PLAN, train=47)
+
+
+def one_to_judge() -> dict[str, Any]:
+    """A validation part of one sample, which two processes cannot share."""
+    scheme = offline()
+    try:
+        return trained(scheme, PLAN, validation=1)
+    except LimbeckError as error:
+        return {"refused": str(error), "steps": scheme.progress.step}
+
+
+def evaluated() -> dict[str, Any]:
+    """Scores of a part with an odd number of samples: each is counted once."""
+    part = feed(validation=33).validation
+    assert part is not None
+    rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    loader = Loader(part, 8, rank=rank, world=world)
+    found = evaluate(predictor(mlp(3), Classification()), loader, Classification())
+    return {"scores": found.scores, "confusion": found.details["confusion"].tolist()}
+
+
+class PowerCut(Exception):
+    """Ends a training in every process at once."""
+
+
+class Fails(Offline):
+    """Dies in every process at step 5."""
+
+    dies = True
+
+    def after_step(self) -> None:
+        if self.dies and self.progress.step == 4:
+            raise PowerCut
+
+
+def resumed() -> dict[str, Any]:
+    """Dropout and a learning rate that follows a cosine, cut and resumed: the same as uncut with as many processes."""
+    plan = PLAN.model_copy(update={"checkpoint_every": 1, "optimizer": "adamw", "lr": 0.02})
+
+    def scheme(dies: bool) -> Offline:
+        found = Fails(mlp(dropout=0.4), Frozen(mlp(1)), [Term(losses.KD())])
+        found.dies = dies
+        return found
+
+    whole = trained(scheme(False), plan)
+    with TemporaryDirectory() as place:
+        shared = [place]
+        if dist.is_initialized():
+            dist.broadcast_object_list(shared)
+        with suppress(PowerCut):
+            trained(scheme(True), plan, folder=shared[0])
+        again = trained(scheme(False), plan, folder=shared[0], resume=True)
+        if dist.is_initialized():
+            dist.barrier()
+    same = all(torch.equal(whole["weights"][name], again["weights"][name]) for name in whole["weights"])
+    return {"same": same and whole["history"] == again["history"]}
+
+
+SCENARIOS: dict[str, Callable[[], dict[str, Any]]] = {
+    each.__name__: each
+    for each in (
+        even,
+        odd_last_batch,
+        odd_batches,
+        accumulated,
+        clipped_average,
+        groups,
+        phases,
+        evaluated,
+        one_to_judge,
+        resumed,
+    )
+}
+
+
+def agreed(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the results of all processes, which must be the same ones."""
+    every: list[Any] = [None] * dist.get_world_size()
+    dist.all_gather_object(every, {"weights": found.get("weights", {}), "scores": found.get("scores")})
+    for other in every[1:]:
+        assert other["scores"] == every[0]["scores"]
+        assert all(torch.equal(value, other["weights"][name]) for name, value in every[0]["weights"].items())
+    return found
+
+
+def main(out: Path, names: list[str]) -> None:
+    torch.set_num_threads(1)
+    found: dict[str, Any] = {}
+    for name in names or list(SCENARIOS):
+        found[name] = agreed(SCENARIOS[name]())
+        if dist.get_rank() == 0:
+            torch.save(found, out)
+
+
+if __name__ == "__main__":
+    dist.init_process_group("gloo")
+    main(Path(sys.argv[1]), sys.argv[2:])
+    dist.destroy_process_group()

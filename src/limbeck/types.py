@@ -68,19 +68,27 @@ class Batch:
         return _rows(self.inputs)
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> "Batch":
-        """Return the batch with all its tensors on ``device``."""
-        parts = {each.name: moved(getattr(self, each.name), device, non_blocking) for each in fields(self)}
-        return replace(self, **parts)
+        """Return the batch with all its tensors on ``device``: itself where they are there already."""
+        if all(_lies_on(getattr(self, each), device) for each in _FIELDS):
+            return self
+        return replace(self, **{each: moved(getattr(self, each), device, non_blocking) for each in _FIELDS})
 
     def pin_memory(self) -> "Batch":
         """Return the batch in page-locked memory; a DataLoader with ``pin_memory=True`` calls this."""
-        return replace(self, **{each.name: pinned(getattr(self, each.name)) for each in fields(self)})
+        return replace(self, **{each: pinned(getattr(self, each)) for each in _FIELDS})
 
     def inputs_for(self, role: str) -> Any:
         """Return what the model in ``role`` reads: its own entry where there is one, else all inputs."""
         if isinstance(self.inputs, Mapping) and role in self.inputs:
             return self.inputs[role]
         return self.inputs
+
+
+_FIELDS = tuple(each.name for each in fields(Batch))
+
+
+def _lies_on(value: Any, device: torch.device | str) -> bool:
+    return value is None or (isinstance(value, Tensor) and value.device == torch.device(device))
 
 
 def _rows(value: Any) -> int:

@@ -1,8 +1,8 @@
 """Batches in an order that depends on the seed and the epoch alone."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
@@ -83,20 +83,6 @@ def steps_of_epoch(
     return [batches[first : first + accumulate] for first in range(0, len(batches), accumulate)]
 
 
-class _Keys:
-    """The batch sampler: lists of (index, view) pairs that this process is to load next."""
-
-    def __init__(self) -> None:
-        self.batches: Sequence[tuple[Tensor, int]] = ()
-
-    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
-        for batch, view in self.batches:
-            yield [(index, view) for index in batch.tolist()]
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-
 @dataclass(frozen=True)
 class Share:
     """One batch as this process sees it.
@@ -109,6 +95,19 @@ class Share:
 
     batch: Batch
     weight: float
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one optimizer step learns from.
+
+    Args:
+        shares: this process's batches, several where gradients are accumulated.
+        samples: number of samples over all batches and processes.
+    """
+
+    shares: list[Share]
+    samples: int
 
 
 class Loader:
@@ -150,14 +149,18 @@ class Loader:
         self.part, self.batch_size, self.seed = part, batch_size, seed
         self.accumulate, self.smallest = accumulate, smallest
         self.rank, self.world = rank, world
-        self._keys = _Keys()
-        self._loader = DataLoader(
-            _Whole(part.views),
-            batch_sampler=self._keys,
+        self.pin = pin
+        self._asked: list[_Asked] = []
+        self._workers = self._started(workers) if workers else None
+
+    def _started(self, workers: int) -> DataLoader[Any]:
+        return DataLoader(
+            _Whole(self.part.views),
+            batch_sampler=_Sampler(self),  # type: ignore[arg-type]  # what it yields is _Whole's affair
             collate_fn=_as_it_is,
             num_workers=workers,
-            persistent_workers=workers > 0,
-            pin_memory=pin,
+            persistent_workers=True,
+            pin_memory=self.pin,
             # Its own generator: drawing a worker seed must not move the generator that dropout draws from.
             generator=torch.Generator(),
         )
@@ -168,14 +171,14 @@ class Loader:
             self.part.indices, epoch, self.seed, self.batch_size, self.accumulate, self.smallest * self.world
         )
 
-    def epoch(self, epoch: int, start: int = 0) -> Iterator[list[Share]]:
-        """Yield an epoch's optimizer steps from step ``start`` on, each the shares of this process."""
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Step]:
+        """Yield an epoch's optimizer steps, from step ``start`` on, as this process sees them."""
         steps = self.steps(epoch)[start:]
-        self._keys.batches = [(batch[self.rank :: self.world], epoch) for step in steps for batch in step]
-        batches = self._batches()
+        batches = self._batches([(batch[self.rank :: self.world], epoch) for step in steps for batch in step])
         for step in steps:
             total = sum(len(batch) for batch in step)
-            yield [Share(own, len(own) * self.world / total) for own in (next(batches) for _ in step)]
+            shares = [Share(own, len(own) * self.world / total) for own in (next(batches) for _ in step)]
+            yield Step(shares, total)
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield this process's share of the part once, in order and unaugmented, for evaluation."""
@@ -185,31 +188,55 @@ class Loader:
                 "start fewer processes."
             )
         own = self.part.indices[self.rank :: self.world]
-        self._keys.batches = [(batch, 0) for batch in torch.split(own, max(1, self.batch_size // self.world))]
-        yield from self._batches()
+        size = max(1, self.batch_size // self.world)
+        yield from self._batches([(batch, 0) for batch in torch.split(own, size)])
 
-    def _batches(self) -> Iterator[Batch]:
-        for batch in self._loader:
+    def _batches(self, asked: "list[_Asked]") -> Iterator[Batch]:
+        if self._workers is None:
+            for index, view in asked:
+                batch = self.part.views.read(index, torch.full_like(index, view))
+                yield batch.pin_memory() if self.pin else batch
+            return
+        self._asked = asked
+        for batch in self._workers:
             if isinstance(batch, LimbeckError):
                 raise batch
             yield batch
 
 
+_Asked: TypeAlias = tuple[Tensor, int]
+"""Sample indices of a batch, and the view of each."""
+
+
+class _Sampler:
+    """The batch sampler of a loader with workers: what it is to load next."""
+
+    def __init__(self, loader: Loader):
+        self.loader = loader
+
+    def __iter__(self) -> Iterator[_Asked]:
+        return iter(self.loader._asked)
+
+    def __len__(self) -> int:
+        return len(self.loader._asked)
+
+
 class _Whole(Dataset[Any]):
-    """Lets a DataLoader ask for a whole batch at once."""
+    """Lets a worker read a whole batch at once."""
 
     def __init__(self, views: Views):
         self.views = views
 
-    def __getitems__(self, keys: list[tuple[int, int]]) -> Batch | LimbeckError:
+    def __getitems__(self, asked: _Asked) -> Batch | LimbeckError:
+        index, view = asked
         try:
-            return self.views.__getitems__(keys)
+            return self.views.read(index, torch.full_like(index, view))
         except LimbeckError as error:
             # Sent as a value: raised in a worker, it would arrive wrapped in the worker's traceback.
             return error
 
-    def __getitem__(self, key: tuple[int, int]) -> Batch | LimbeckError:
-        return self.__getitems__([key])
+    def __getitem__(self, asked: _Asked) -> Batch | LimbeckError:
+        return self.__getitems__(asked)
 
 
 def _as_it_is(batch: Any) -> Any:

@@ -82,20 +82,23 @@ class Views(Dataset[Batch]):
         return self.__getitems__([key])
 
     def __getitems__(self, keys: Sequence[Key]) -> Batch:
-        """Return the batch of the samples and views in ``keys``, in that order.
+        """Return the batch of the samples and views in ``keys``, in that order (see :meth:`read`)."""
+        pairs = torch.tensor(keys, dtype=torch.int64).view(-1, 2)
+        return self.read(pairs[:, 0].contiguous(), pairs[:, 1].contiguous())
+
+    def read(self, index: Tensor, view: Tensor) -> Batch:
+        """Return the batch of samples ``index`` (N,) in their views ``view`` (N,).
 
         Raises:
             LimbeckError: the samples differ in shape and nothing was said on how to put them together.
         """
-        pairs = torch.tensor(keys, dtype=torch.int64).view(-1, 2)
-        index, view = pairs[:, 0].contiguous(), pairs[:, 1].contiguous()
         read_many = getattr(self.source, "read_many", None)
         if read_many is not None and (self.augment is None or isinstance(self.augment, Shift)):
             samples, targets = framed(read_many(index), self.canvas), take(self.source.targets, index)
         else:
-            samples, targets = self._put_together(index, self._read_singly(keys))
+            samples, targets = self._put_together(index, self._read_singly(index, view))
         if isinstance(self.augment, Shift):
-            samples = self.augment.batched(samples, np.array(self._seeds(keys), dtype=np.uint64))
+            samples = self.augment.batched(samples, np.array(self._seeds(index, view), dtype=np.uint64))
         return Batch(self._for_models(samples), targets, index, view)
 
     def fingerprint(self) -> str:
@@ -106,20 +109,20 @@ class Views(Dataset[Batch]):
             [self.source.fingerprint(), _description(self.augment), str(self.seed), str(self.canvas), *wanted]
         )
 
-    def _seeds(self, keys: Sequence[Key]) -> list[int]:
-        return [view_seed(self.seed, index, view) for index, view in keys]
+    def _seeds(self, index: Tensor, view: Tensor) -> list[int]:
+        return [view_seed(self.seed, *key) for key in zip(index.tolist(), view.tolist(), strict=True)]
 
-    def _read_singly(self, keys: Sequence[Key]) -> list[tuple[Any, Any]]:
+    def _read_singly(self, index: Tensor, view: Tensor) -> list[tuple[Any, Any]]:
         """Return each sample on the canvas and its target, drawn under the sample's own seed."""
         augment = self.augment if not isinstance(self.augment, Shift) else None
         stochastic = bool(getattr(self.source, "stochastic", False))
         if augment is None and not stochastic:
-            return [self._read(index, None) for index, _ in keys]
+            return [self._read(each, None) for each in index.tolist()]
         pairs = []
         with seeding(everything=stochastic or not isinstance(augment, Standard)) as seed_with:
-            for (index, _), number in zip(keys, self._seeds(keys), strict=True):
+            for each, number in zip(index.tolist(), self._seeds(index, view), strict=True):
                 seed_with(number)
-                pairs.append(self._read(index, augment))
+                pairs.append(self._read(each, augment))
         return pairs
 
     def _read(self, index: int, augment: Callable[[Tensor], Tensor] | None) -> tuple[Any, Any]:

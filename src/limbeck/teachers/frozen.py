@@ -3,6 +3,7 @@
 import copy
 import hashlib
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -79,7 +80,7 @@ class Frozen:
         self.forwards = 0
         self.precision = PrecisionChoice("fp32") if precision == "fp32" else None
         self._wanted = precision
-        self._runner: nn.Module = self.model
+        self._run_in(self.model)
         self._device: torch.device | None = None
 
     def __call__(self, batch: Batch, task: Task | None = None, names: Sequence[str] = ()) -> Outputs:
@@ -88,7 +89,8 @@ class Frozen:
         self._follow(batch.inputs_for(self.role))
         if self.precision is None:
             self.calibrate(batch, task)
-        self.model.eval()
+        if any(module.training for module in self._modules):  # someone called train() on the network
+            self._runner.eval()
         self.forwards += len(batch)
         return self._observe(batch, task, names)
 
@@ -106,7 +108,7 @@ class Frozen:
         device = self._follow(batch.inputs_for(self.role))
         if self._wanted == "bf16":
             self.precision = PrecisionChoice("bf16")
-            self._runner = in_bf16(self.model)
+            self._run_in(in_bf16(self.model))
         elif not (computes_in_bf16(device) and _size(self.model) >= WORTHWHILE):
             self.precision = PrecisionChoice("fp32")
         else:
@@ -126,18 +128,24 @@ class Frozen:
         name = task.outputs[0]
         self.precision = PrecisionChoice("fp32")
         exact = self._observe(batch, task, ())[name]
-        self._runner = in_bf16(self.model)
+        self._run_in(in_bf16(self.model))
         self.precision = PrecisionChoice("bf16")
         kl = _disagreement(exact, self._observe(batch, task, ())[name])
         choice = "bf16" if kl <= self.tolerance else "fp32"
         if choice == "fp32":
-            self._runner = self.model
+            self._run_in(self.model)
         self.precision = PrecisionChoice(choice, kl, self.tolerance)
+
+    def _run_in(self, network: nn.Module) -> None:
+        self._runner, self._modules = network, list(network.modules())
 
     def _observe(self, batch: Batch, task: Task, names: Sequence[str]) -> Outputs:
         half = self.precision is not None and self.precision.choice == "bf16"
         kind = self._device.type if self._device else "cpu"
-        with torch.no_grad(), torch.autocast(kind, torch.bfloat16, enabled=half):
+        # The student's autocast is not the teacher's; entering a context costs small nets dearly, so only if needed.
+        needed = half or torch.is_autocast_enabled(kind)
+        precision = torch.autocast(kind, torch.bfloat16, enabled=half) if needed else nullcontext()
+        with torch.no_grad(), precision:
             return observe(task, self._runner, batch, self.role, names)
 
     def _follow(self, inputs: Any) -> torch.device:

@@ -1,6 +1,5 @@
 """The loss as it was optimised: summed for the log, checked for NaN."""
 
-import torch
 from torch import Tensor
 
 from limbeck.errors import LimbeckError
@@ -16,6 +15,7 @@ class Ledger:
         label: what is trained, for the message.
 
     Example:
+        >>> import torch
         >>> ledger = Ledger()
         >>> ledger.add(1, {"task": torch.tensor(2.0), "KD": torch.tensor(1.0)})
         >>> ledger.means()
@@ -43,8 +43,8 @@ class Ledger:
             LimbeckError: a part is NaN or infinite; the step and the part are named.
         """
         for step, parts in self._waiting:
-            values = torch.stack(list(parts.values())).tolist()
-            for name, value in zip(parts, values, strict=True):
+            values = {name: float(part) for name, part in parts.items()}
+            for name, value in values.items():
                 if not abs(value) < float("inf"):
                     self._waiting.clear()
                     raise LimbeckError(
@@ -53,7 +53,7 @@ class Ledger:
                         "or precision fp32."
                     )
                 self.sums[name] = self.sums.get(name, 0.0) + value
-            self.latest = dict(zip(parts, values, strict=True))
+            self.latest = values
             self.count += 1
         self._waiting.clear()
 

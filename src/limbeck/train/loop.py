@@ -1,5 +1,6 @@
 """The loop, for every scheme, readable from top to bottom."""
 
+import functools
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -142,16 +143,14 @@ class _Training:
         self.scheme.train()
         if state.step_in_epoch == 0:
             self.ledger.start()
-        planned = self.train.steps(epoch)
-        for shares in self.train.epoch(epoch, state.step_in_epoch):
-            parts = self.step(shares, self.plan.lr_at(progress.step, progress.total_steps))
+        for step in self.train.epoch(epoch, state.step_in_epoch):
+            parts = self.step(step.shares, self.plan.lr_at(progress.step, progress.total_steps))
             progress.step += 1
             state.step_in_epoch += 1
             self.ledger.add(progress.step, parts)
-            samples = sum(len(batch) for batch in planned[state.step_in_epoch - 1])
-            state.samples += samples
+            state.samples += step.samples
             for watcher in self.watchers:
-                watcher.stepped(progress, self.ledger.latest, samples)
+                watcher.stepped(progress, self.ledger.latest, step.samples)
             if request.asked:
                 state.save(self.optimizers, self.ledger)
                 raise Interrupted
@@ -188,10 +187,11 @@ class _Training:
             with self.engine.synchronised(self.model, last and group == groups - 1):
                 with self.engine.autocast():
                     parts = self.model(batch, phase, group)
-                weighted = {name: part * share.weight for name, part in parts.items()}
-                total = torch.stack(list(weighted.values())).sum()
-                self.engine.scaler.scale(total).backward()  # type: ignore[no-untyped-call]
-            for name, part in weighted.items():
+                if share.weight != 1:
+                    parts = {name: part * share.weight for name, part in parts.items()}
+                total = functools.reduce(torch.add, parts.values())
+                self.engine.scaler.scale(total).backward()
+            for name, part in parts.items():
                 logged[name] = logged[name] + part.detach() if name in logged else part.detach()
 
     def validate(self) -> None:

@@ -3,11 +3,12 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
+import limbeck
 from limbeck.errors import LimbeckError
 from limbeck.options import (
     Augment,
@@ -32,9 +33,10 @@ from limbeck.options import (
 )
 from limbeck.outcomes import outcome
 
+STOPPED = 130
+
 app = typer.Typer(
     name="limbeck",
-    help="Distil neural networks into smaller ones, with proof of what it gained and cost.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -46,39 +48,25 @@ def _console() -> Console:
     return Console()
 
 
-def _layers(
-    verb: str,
-    config: Path | None,
-    resume: Path | None,
-    flags: dict[str, Any],
-    assignments: Sequence[str] | None,
-) -> list[dict[str, Any]]:
-    """Return the layers of settings, lowest first: the run resumed, the file, the flags, ``--set``."""
-    from limbeck.recipes.config_file import overrides, read_yaml
-    from limbeck.recipes.folder import saved_settings
-
-    layers = [saved_settings(resume, verb)] if resume is not None else []
-    if config is not None:
-        layers.append(read_yaml(config))
-    layers.append({key: value for key, value in flags.items() if value is not None and value != []})
-    layers.append(overrides(assignments or []))
-    return layers
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"limbeck {limbeck.__version__}")
+        raise typer.Exit
 
 
-def _place(out: Path | None, resume: Path | None) -> Path:
-    if (out is None) == (resume is None):
-        raise LimbeckError(
-            "Say where the run goes: --out FOLDER for a new one, or --resume FOLDER for an old one."
-        )
-    place = out if out is not None else resume
-    assert place is not None
-    return place
+@app.callback()
+def limbeck_command(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Distil neural networks into smaller ones, with proof of what it gained and cost."""
 
 
 @app.command()
 def demo(
     out: Annotated[Path, typer.Option(help="Run folder to make.")] = Path("runs/demo"),
-    seeds: Annotated[int, typer.Option(help="Paired students.")] = 5,
+    seeds: Annotated[int, typer.Option(help="Paired students.", min=2)] = 8,
 ) -> None:
     """Distil a small classifier of handwritten digits, in a few minutes on two cores."""
     from limbeck.recipes.demo import demo as run
@@ -123,9 +111,11 @@ def train(
         "batch_size": batch_size, "lr": lr, "augment": augment, "limit": limit, "size": size, "skip_bad": skip_bad,
         "precision": precision, "device": device, "workers": workers, "trackers": tracker,
     }  # fmt: skip
-    place = _place(out, resume)
-    layers = _layers("train", config, resume, flags, assign)
     from limbeck.recipes.command import run_train
+    from limbeck.recipes.settings import layers_of, place_of
+
+    place = place_of(out, resume)
+    layers = layers_of("train", config, resume, flags, assign)
 
     run_train(layers, place, plugins=plugin or [], resume=resume is not None, console=_console())
 
@@ -180,9 +170,11 @@ def distill(
         "augment": augment, "limit": limit, "size": size, "skip_bad": skip_bad, "precision": precision,
         "device": device, "workers": workers, "trackers": tracker,
     }  # fmt: skip
-    place = _place(out, resume)
-    layers = _layers("distill", config, resume, flags, assign)
     from limbeck.recipes.command import run_distill
+    from limbeck.recipes.settings import layers_of, place_of
+
+    place = place_of(out, resume)
+    layers = layers_of("distill", config, resume, flags, assign)
 
     run_distill(layers, place, plugins=plugin or [], resume=resume is not None, console=_console())
 
@@ -293,6 +285,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         if sentence:
             print(f"limbeck: {sentence}", file=sys.stderr)
+        return code
+    if code == STOPPED:  # typer's own answer to Ctrl-C
+        print(f"limbeck: {outcome(KeyboardInterrupt())[0]}", file=sys.stderr)
     return code if isinstance(code, int) else 0
 
 

@@ -68,7 +68,7 @@ def test_a_file_is_executed_once_until_it_changes(file: Path) -> None:
         ("tinny", "No function 'tinny' in {file}. Did you mean 'tiny'"),
         ("narrow", "plugin:narrow returns (1, 2) for one sample of shape (1, 8, 8); it must be (1, 5)"),
         ("broken", "failed when called as broken(5, (1, 8, 8)): RuntimeError: out of ideas"),
-        ("wrong", "returned a str; it must return a torch.nn.Module"),
+        ("wrong", "returned an object of type str; it must return a torch.nn.Module"),
         ("misfit", "fails on one sample of shape (1, 8, 8): RuntimeError"),
     ],
 )

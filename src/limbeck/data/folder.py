@@ -67,6 +67,10 @@ class FolderSource:
                 yield file.read(most)
 
 
+DECODED_AT_ONCE = 2**28
+"""Bytes of images, a quarter of a gibibyte, that are all decoded when the data is opened: some ten seconds."""
+
+
 @dataclass
 class _Files:
     """Files and classes gathered over the parts, in order."""
@@ -97,7 +101,8 @@ def folder(
         seed: of the split.
         size: height and width that images are brought to; when not given, their own if all share one, else
             squares of their median shorter side, at most 224.
-        skip_bad: decode every image now and leave out those that cannot be read.
+        skip_bad: leave out the images that cannot be read. Every image is then decoded now, as it is in any case
+            where all of them together are small; of larger data only the borders of each file are looked at.
         name: what the data is called in reports; ``folder:PATH`` when not given.
 
     Raises:
@@ -125,7 +130,7 @@ def folder(
     targets = torch.tensor(files.labels, dtype=torch.int64)
     refuse_bad_classes(name, targets[: spans["train"][1]], classes)
     indices = {part: torch.arange(*span) for part, span in spans.items()}
-    notes = tuple(_split_missing(indices, targets, seed))
+    notes = (*_classes_missing(spans, targets, classes), *_split_missing(indices, targets, seed))
     source = FolderSource(root, files.paths, targets, files.grey)
     shape = (1 if files.grey else 3, *_canvas(files.sizes, size))
     split = (indices["train"], indices["validation"], indices["test"])
@@ -154,12 +159,13 @@ def _gathered(
     files = _Files([], [], [], True, [])
     spans: dict[str, tuple[int, int]] = {}
     bad: list[tuple[Path, LimbeckError]] = []
+    whole = skip_bad or _decoded_soon(parts["train"] if len(parts) == 1 else parts["train"].parent)
     for part in [each for each in PARTS if each in parts]:
         begin = len(files.paths)
         for place in _subfolders(parts[part]):
             if place.name not in classes:
                 raise LimbeckError(f"{place} is a class that {parts['train']} has no folder for.")
-            bad += _add_class(files, place, classes.index(place.name), skip_bad)
+            bad += _add_class(files, place, classes.index(place.name), whole, skip_bad)
         spans[part] = (begin, len(files.paths))
     if bad and not skip_bad:
         more = f" ({len(bad) - 1} more files are like it.)" if len(bad) > 1 else ""
@@ -168,13 +174,25 @@ def _gathered(
     return files, spans
 
 
-def _add_class(files: _Files, place: Path, label: int, skip_bad: bool) -> list[tuple[Path, LimbeckError]]:
+def _decoded_soon(root: Path) -> bool:
+    """Return whether all images are decoded within seconds, so that damage inside a file is found at once."""
+    total = 0
+    for path in root.rglob("*"):
+        total += path.stat().st_size if path.is_file() else 0
+        if total > DECODED_AT_ONCE:
+            return False
+    return True
+
+
+def _add_class(
+    files: _Files, place: Path, label: int, whole: bool, skipping: bool
+) -> list[tuple[Path, LimbeckError]]:
     """Add the images of one class folder; return those that cannot be read."""
     paths = list(_images(place))
     bad = []
     for path in paths:
         try:
-            grey, height, width = check(path, whole=skip_bad)
+            grey, height, width = check(path, whole=whole)
         except LimbeckError as error:
             bad.append((path, error))
             continue
@@ -182,10 +200,22 @@ def _add_class(files: _Files, place: Path, label: int, skip_bad: bool) -> list[t
         files.labels.append(label)
         files.grey &= grey
         files.sizes.append((height, width))
-    if not paths or (skip_bad and len(bad) == len(paths)):
+    if not paths or (skipping and len(bad) == len(paths)):
         which = "no image that can be read" if paths else "no images"
         raise LimbeckError(f"The class folder {place} has {which}: fill it or remove it.")
     return bad
+
+
+def _classes_missing(
+    spans: Mapping[str, tuple[int, int]], targets: Tensor, classes: Sequence[str]
+) -> Iterator[str]:
+    """Yield a sentence for each part that came without some of the classes."""
+    for part, (begin, end) in spans.items():
+        missing = [
+            name for label, name in enumerate(classes) if not bool((targets[begin:end] == label).any())
+        ]
+        if missing:
+            yield f"The {part} part has no images of {', '.join(missing)}: its scores say nothing about them."
 
 
 def _split_missing(indices: dict[str, Tensor], targets: Tensor, seed: int) -> Iterator[str]:

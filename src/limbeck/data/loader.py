@@ -124,6 +124,9 @@ class Loader:
         world: number of training processes.
         pin: put batches in page-locked memory, for an accelerator.
 
+    Raises:
+        LimbeckError: there are fewer samples than processes.
+
     Example:
         >>> from limbeck.data import open_data
         >>> from limbeck.data.views import Views
@@ -146,6 +149,11 @@ class Loader:
         world: int = 1,
         pin: bool = False,
     ):
+        if len(part) < world:
+            raise LimbeckError(
+                f"A part of {len(part)} samples cannot be shared by {world} processes: give more data, or "
+                "start fewer processes."
+            )
         self.part, self.batch_size, self.seed = part, batch_size, seed
         self.accumulate, self.smallest = accumulate, smallest
         self.rank, self.world = rank, world
@@ -182,11 +190,6 @@ class Loader:
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield this process's share of the part once, in order and unaugmented, for evaluation."""
-        if len(self.part) < self.world:
-            raise LimbeckError(
-                f"A part of {len(self.part)} samples cannot be shared by {self.world} processes: give more data, or "
-                "start fewer processes."
-            )
         own = self.part.indices[self.rank :: self.world]
         size = max(1, self.batch_size // self.world)
         yield from self._batches([(batch, 0) for batch in torch.split(own, size)])

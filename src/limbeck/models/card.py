@@ -73,7 +73,7 @@ def save_model(
         "classes": model.classes,
         "task": task,
     }
-    with replacing(weights) as tensors, replacing(card) as text:  # both or neither
+    with replacing(card) as text, replacing(weights) as tensors:  # both or neither
         # Through Python's own file, whose error for a full disk is one that we know.
         tensors.write_bytes(save(content, metadata={"format": "pt"}))
         facts["sha256"] = sha256(tensors)

@@ -58,6 +58,10 @@ def print_outcome(record: RunRecord, out: Path, console: Console) -> None:
     for row in model_rows(record):
         table.add_row(row.role, row.name, row.score, row.parameters, row.bytes, row.latency)
     console.print(table)
+    for note in record.data.notes:
+        console.print(f"Note: {note}", highlight=False)
+    if record.skipped:
+        console.print(f"Note: {len(record.skipped)} unreadable files were left out.", highlight=False)
     console.print(verdict(record).sentence, highlight=False)
     console.print(f"Report: {out / 'report.html'}", highlight=False, soft_wrap=True)
 

@@ -1,7 +1,7 @@
 """From files, flags and keyword arguments to a checked configuration."""
 
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin
 
@@ -113,12 +113,13 @@ def overrides(assignments: Sequence[str]) -> dict[str, Any]:
     return result
 
 
-def checked(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
+def checked(kind: type[Settings], values: Mapping[str, Any], short: Iterable[str] = ()) -> Settings:
     """Return the settings, or refuse them with everything that is wrong at once.
 
     Args:
         kind: the configuration's class.
         values: nested settings.
+        short: names that may stand at the top too, for the hint.
 
     Raises:
         LimbeckError: unknown keys (near ones are named), missing ones, wrong types or values.
@@ -134,19 +135,20 @@ def checked(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
     try:
         return kind.model_validate(dict(values))
     except ValidationError as error:
-        lines = [_told(kind, each) for each in error.errors()]
+        lines = [_told(kind, each, short) for each in error.errors()]
     if len(lines) == 1:
         raise LimbeckError(f"A setting is wrong: {lines[0]}")
     raise LimbeckError(f"{len(lines)} settings are wrong:\n  " + "\n  ".join(lines))
 
 
-def _told(kind: type[BaseModel], error: Any) -> str:
+def _told(kind: type[BaseModel], error: Any, short: Iterable[str]) -> str:
     place = [part for part in error["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
     where = ".".join(str(part) for part in place)
     if error["type"] == "missing":
         return f"{where}: is missing"
     if error["type"] == "extra_forbidden":
-        return f"{where}: no such setting.{did_you_mean(str(place[-1]), _keys(kind, place[:-1]))}"
+        known = [*_keys(kind, place[:-1]), *(short if len(place) == 1 else ())]
+        return f"{where}: no such setting.{did_you_mean(str(place[-1]), known)}"
     if error["type"] in ("model_type", "dict_type"):
         return f"{where}: is a group of settings, such as {where}.{(_keys(kind, place) or ['name'])[0]}, not one value"
     if error["type"] == "list_type":

@@ -89,6 +89,7 @@ def _data_facts(data: Data) -> dict[str, Any]:
         "validation": len(data.validation),
         "test": len(data.test),
         "classes": list(data.classes) if data.classes else None,
+        "notes": list(data.notes),
     }
 
 

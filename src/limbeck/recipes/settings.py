@@ -1,9 +1,12 @@
 """Settings by keyword: the same names in Python, on the command line and in files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from limbeck.recipes.config_file import Settings, checked, merged
+from limbeck.errors import LimbeckError
+from limbeck.recipes.config_file import Settings, checked, merged, overrides, read_yaml
+from limbeck.recipes.folder import saved_settings
 
 SHORT = {
     "temperature": "kd",
@@ -39,7 +42,7 @@ def settings_from(kind: type[Settings], *layers: Mapping[str, Any]) -> Settings:
         >>> config.train.epochs, config.kd.temperature
         (3, 2.0)
     """
-    return checked(kind, merged(*(_grouped(kind, layer) for layer in layers)))
+    return checked(kind, merged(*(_grouped(kind, layer) for layer in layers)), SHORT)
 
 
 def _grouped(kind: type[Settings], layer: Mapping[str, Any]) -> dict[str, Any]:
@@ -52,3 +55,48 @@ def _grouped(kind: type[Settings], layer: Mapping[str, Any]) -> dict[str, Any]:
         else:
             result = merged(result, {key: value})
     return result
+
+
+def layers_of(
+    verb: str,
+    config: Path | None,
+    resume: Path | None,
+    flags: Mapping[str, Any],
+    assignments: Sequence[str] | None,
+) -> list[dict[str, Any]]:
+    """Return the layers of settings of a command, lowest first: the run resumed, the file, flags, ``--set``.
+
+    Args:
+        verb: ``"train"`` or ``"distill"``.
+        config: a YAML file.
+        resume: the folder of an interrupted run.
+        flags: ``None`` where a flag was not given.
+        assignments: of ``--set``.
+
+    Raises:
+        LimbeckError: no such file or run; not plain YAML.
+    """
+    layers = [saved_settings(resume, verb)] if resume is not None else []
+    if config is not None:
+        layers.append(read_yaml(config))
+    layers.append({key: value for key, value in flags.items() if value is not None and value != []})
+    layers.append(overrides(assignments or []))
+    return layers
+
+
+def place_of(out: Path | None, resume: Path | None) -> Path:
+    """Return the one run folder that was named.
+
+    Raises:
+        LimbeckError: neither or both were.
+
+    Example:
+        >>> place_of(Path("runs/a"), None).name
+        'a'
+    """
+    place = out if out is not None else resume
+    if place is None or (out is not None and resume is not None):
+        raise LimbeckError(
+            "Say where the run goes: --out FOLDER for a new one, or --resume FOLDER for an old one."
+        )
+    return place

@@ -62,6 +62,8 @@ class DataFacts(_Part):
     """Number of samples the printed scores were measured on, once per seed."""
     classes: list[str] | None = None
     """Class names in label order; null for regression."""
+    notes: list[str] = Field(default_factory=list)
+    """What the reader should know about how the data was read, a sentence each."""
 
 
 class Protocol(_Part):

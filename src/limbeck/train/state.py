@@ -175,7 +175,7 @@ class State:
                     f"{self.folder} lacks best.pt: delete the folder to train that part again."
                 )
             self.best_state = read_checkpoint(self.folder / "best.pt")
-        own = {key: value[self.engine.rank] for key, value in saved["generators"].items()}
+        own = {key: value[self.engine.rank].clone() for key, value in saved["generators"].items()}
         restore_random_state(own, self.engine.device)
 
 

@@ -1,5 +1,6 @@
 """What a model costs: parameters, bytes, multiply-accumulates, milliseconds."""
 
+import logging
 import statistics
 import warnings
 from collections.abc import Iterator
@@ -145,11 +146,10 @@ def latency(
         >>> found.median > 0, found.threads
         (True, 1)
     """
-    from torch.utils.benchmark import Timer
-
+    timer_of = _timer()
     inputs = _inputs(example)
     threads = threads or torch.get_num_threads()
-    timer = Timer("module(*inputs)", globals={"module": module, "inputs": inputs}, num_threads=threads)
+    timer = timer_of("module(*inputs)", globals={"module": module, "inputs": inputs}, num_threads=threads)
     with _evaluating(module), torch.inference_mode():
         timer.timeit(WARM_UP)
         times = list(timer.blocked_autorange(min_run_time=seconds).times)
@@ -157,6 +157,18 @@ def latency(
             times += timer.timeit(1).times
     low, median, high = statistics.quantiles(times, n=4, method="inclusive")
     return Latency(median=median * 1e3, iqr=(high - low) * 1e3, batch=len(inputs[0]), threads=threads)
+
+
+def _timer() -> Any:
+    """Import torch's timer without its complaint where a CUDA compiler is installed and no GPU is."""
+    logger = logging.getLogger("torch.utils.cpp_extension")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        from torch.utils.benchmark import Timer
+    finally:
+        logger.setLevel(level)
+    return Timer
 
 
 def _inputs(example: Example) -> tuple[Tensor, ...]:

@@ -54,9 +54,10 @@ def test_goes_back_to_eval_mode_when_somebody_trained_it():
     assert not any(module.training for module in net.modules())
 
 
-def test_nothing_of_it_needs_a_gradient_even_where_the_input_does():
+def test_is_in_eval_mode_from_the_start_and_needs_no_gradient():
     net = network()
     teacher = Frozen(net)
+    assert not any(module.training for module in net.modules())
     inputs = batch().inputs.requires_grad_()
     assert not teacher(Batch(inputs))["logits"].requires_grad
     assert not any(each.requires_grad for each in net.parameters())

@@ -335,6 +335,25 @@ def test_same_batches_from_loading_processes():
     assert same_state(runs[0].last_state, runs[1].last_state)
 
 
+def test_channels_last_changes_the_layout_and_not_the_result():
+    images = torch.rand(20, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    pairs = [(image, int(image[0].mean() > image[1].mean())) for image in images]
+    layouts, states = [], []
+    for channels_last in (False, True):
+        net = nn.Sequential(
+            nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2)
+        )
+        with torch.no_grad():
+            for each in net.parameters():
+                each.copy_(torch.linspace(-0.5, 0.6, each.numel()).view(each.shape))
+        data, plan = Feed.of(pairs, pairs), Plan(epochs=2, channels_last=channels_last, **CPU)
+        states.append(fit(Supervised(net), data, plan).last_state)
+        layouts.append(net[0].weight.is_contiguous(memory_format=torch.channels_last))
+    assert layouts == [False, True]
+    for name, value in states[0].items():
+        torch.testing.assert_close(states[1][name], value, rtol=1e-4, atol=1e-5)
+
+
 def test_scheme_trains_in_a_persons_own_loop_to_the_same_weights():
     scheme = Offline(mlp(), Frozen(mlp(1)), [Term(losses.KD(temperature=4), weight=0.9)], task_weight=0.1)
     optimizer = torch.optim.SGD(scheme.parameter_groups(), lr=1.0)

@@ -7,11 +7,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from limbeck.errors import Stopped
 from limbeck.recipes.config import DistillConfig, TrainConfig
 from limbeck.recipes.distillation import distill
 from limbeck.recipes.settings import settings_from
+from limbeck.recipes.telling import say
 from limbeck.recipes.training import train
 from limbeck.recipes.watching import Show
 from limbeck.report import RunRecord, model_rows, verdict
@@ -45,7 +47,7 @@ def run_train(layers: Layers, out: Path, *, plugins: Sequence[Path], resume: boo
     except KeyboardInterrupt as error:
         raise _stopped("train", out, plugins) from error
     print_outcome(result.record, out, console)
-    console.print(f"Use it as a model: run:{out}", highlight=False)
+    say(console, f"Use it as a model: run:{out}")
 
 
 def print_outcome(record: RunRecord, out: Path, console: Console) -> None:
@@ -56,14 +58,15 @@ def print_outcome(record: RunRecord, out: Path, console: Console) -> None:
     for column in (record.protocol.metric, "parameters", "bytes", "latency"):
         table.add_column(column, justify="right", no_wrap=True)
     for row in model_rows(record):
-        table.add_row(row.role, row.name, row.score, row.parameters, row.bytes, row.latency)
+        cells = (row.role, row.name, row.score, row.parameters, row.bytes, row.latency)
+        table.add_row(*(Text(each) for each in cells))
     console.print(table)
     for note in record.data.notes:
-        console.print(f"Note: {note}", highlight=False)
+        say(console, f"Note: {note}")
     if record.skipped:
-        console.print(f"Note: {len(record.skipped)} unreadable files were left out.", highlight=False)
-    console.print(verdict(record).sentence, highlight=False)
-    console.print(f"Report: {out / 'report.html'}", highlight=False, soft_wrap=True)
+        say(console, f"Note: {len(record.skipped)} unreadable files were left out.")
+    say(console, verdict(record).sentence)
+    say(console, f"Report: {out / 'report.html'}")
 
 
 def _texts(plugins: Sequence[Path]) -> list[str]:

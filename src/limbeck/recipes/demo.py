@@ -7,6 +7,7 @@ from rich.console import Console
 from limbeck.recipes.command import run_distill
 from limbeck.recipes.exporting import export_run
 from limbeck.recipes.folder import refuse_taken
+from limbeck.recipes.telling import say
 
 TEACHER = "cnn:32-64-128?depth=2"
 STUDENT = "mlp:64"
@@ -37,6 +38,6 @@ def demo(out: Path, *, seeds: int, console: Console) -> None:
         "train": {"epochs": 40, "lr": 5e-3, "batch_size": 32},
         "teacher_train": {"epochs": 30, "lr": 3e-3, "batch_size": 64},
     }
-    console.print(f"Distilling {TEACHER} into {STUDENT} on scikit-learn's digits, {seeds} paired seeds.")
+    say(console, f"Distilling {TEACHER} into {STUDENT} on scikit-learn's digits, {seeds} paired seeds.")
     run_distill([settings], out, plugins=[], resume=False, console=console)
     export_run(out, role=None, console=console)

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemaini
 from rich.progress import Progress as Bars
 
 from limbeck.recipes.config import DataSettings
+from limbeck.recipes.telling import say
 from limbeck.recipes.tracking import Tracking
 from limbeck.train.watch import Watcher
 from limbeck.types import Progress
@@ -137,10 +138,8 @@ class Lines:
         done = max(1, progress.step - self.begun[1])
         left = (now - self.begun[0]) / done * (progress.total_steps - progress.step)
         said = self.meter.said(self.parts)
-        self.console.print(
-            f"{row['role']} seed {row['seed']} epoch {row['epoch']}/{self.epochs}  {said}  {left:.0f} s left",
-            highlight=False,
-        )
+        about = f"{row['role']} seed {row['seed']} epoch {row['epoch']}/{self.epochs}"
+        say(self.console, f"{about}  {said}  {left:.0f} s left")
 
     def finished(self, label: str) -> None:
         """Nothing to put away."""

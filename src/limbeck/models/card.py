@@ -73,7 +73,8 @@ def save_model(
         "classes": model.classes,
         "task": task,
     }
-    with replacing(card) as text, replacing(weights) as tensors:  # both or neither
+    with replacing(card) as text, replacing(weights) as tensors:
+        # Where the second cannot follow the first, their checksum refuses the pair.
         # Through Python's own file, whose error for a full disk is one that we know.
         tensors.write_bytes(save(content, metadata={"format": "pt"}))
         facts["sha256"] = sha256(tensors)

@@ -18,6 +18,9 @@ from limbeck.recipes.training import train
 from limbeck.recipes.watching import Show
 from limbeck.report import RunRecord, model_rows, verdict
 
+SHORT_ROLES = {"student alone": "alone", "student distilled": "distilled"}
+"""For a terminal of 80 columns."""
+
 Layers = Sequence[Mapping[str, Any]]
 
 
@@ -52,14 +55,20 @@ def run_train(layers: Layers, out: Path, *, plugins: Sequence[Path], resume: boo
 
 def print_outcome(record: RunRecord, out: Path, console: Console) -> None:
     """Print the models side by side, the verdict, and where the report is."""
+    rows = [
+        (SHORT_ROLES.get(row.role, row.role), row.name, row.score, row.parameters, row.bytes, row.latency)
+        for row in model_rows(record)
+    ]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("", no_wrap=True)
-    table.add_column("model", overflow="ellipsis", no_wrap=True)
-    for column in (record.protocol.metric, "parameters", "bytes", "latency"):
-        table.add_column(column, justify="right", no_wrap=True)
-    for row in model_rows(record):
-        cells = (row.role, row.name, row.score, row.parameters, row.bytes, row.latency)
-        table.add_row(*(Text(each) for each in cells))
+    columns = ("", "model", record.protocol.metric, "parameters", "bytes", "latency")
+    for name, cells in zip(columns, zip(*rows, strict=True), strict=True):
+        width = max(map(len, (name, *cells)))
+        if name == "model":
+            table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=22)
+        else:
+            table.add_column(name, justify="right" if name else "left", no_wrap=True, min_width=width)
+    for row in rows:
+        table.add_row(*(Text(each) for each in row))
     console.print(table)
     for note in record.data.notes:
         say(console, f"Note: {note}")

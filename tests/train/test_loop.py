@@ -1,7 +1,10 @@
 """One explicit loop: what it does at each step, and when it stops."""
 
 import copy
+import gc
 import math
+import multiprocessing
+from contextlib import suppress
 
 import pytest
 import torch
@@ -11,7 +14,7 @@ from torch import nn
 from limbeck import Batch, Frozen, LimbeckError, Offline, Plan, Regression, Supervised, Term, fit, losses
 from limbeck.train import Feed
 from limbeck.train.checkpoint import read_checkpoint
-from train.toys import Watch, feed, mlp, problem, same_state, timeless
+from train.toys import Crash, Watch, crash_at, feed, mlp, problem, same_state, timeless
 
 CPU = {"device": "cpu", "batch_size": 10}
 
@@ -333,6 +336,19 @@ def test_same_batches_from_loading_processes():
         for workers in (0, 1)
     ]
     assert same_state(runs[0].last_state, runs[1].last_state)
+
+
+@pytest.mark.parametrize("dies", [False, True])
+def test_loading_processes_end_with_the_training(dies):
+    before = set(multiprocessing.active_children())
+    gc.disable()  # a loader that only the collector would free keeps its processes, and then takes seconds to end
+    try:
+        with suppress(Crash):
+            watcher = crash_at(2 if dies else 0)
+            fit(Supervised(mlp()), feed(), Plan(epochs=1, workers=1, **CPU), watchers=[watcher])
+        assert set(multiprocessing.active_children()) <= before
+    finally:
+        gc.enable()
 
 
 def test_channels_last_changes_the_layout_and_not_the_result():

@@ -17,6 +17,7 @@ from limbeck.recipes.telling import say
 from limbeck.recipes.training import train
 from limbeck.recipes.watching import Show
 from limbeck.report import RunRecord, model_rows, verdict
+from limbeck.train.engine import processes
 
 SHORT_ROLES = {"student alone": "alone", "student distilled": "distilled"}
 """For a terminal of 80 columns."""
@@ -50,11 +51,14 @@ def run_train(layers: Layers, out: Path, *, plugins: Sequence[Path], resume: boo
     except KeyboardInterrupt as error:
         raise _stopped("train", out, plugins) from error
     print_outcome(result.record, out, console)
-    say(console, f"Use it as a model: run:{out}")
+    if processes()[0] == 0:
+        say(console, f"Use it as a model: run:{out}")
 
 
 def print_outcome(record: RunRecord, out: Path, console: Console) -> None:
-    """Print the models side by side, the verdict, and where the report is."""
+    """Print the models side by side, the verdict, and where the report is; by the first process alone."""
+    if processes()[0] != 0:
+        return
     rows = [
         (SHORT_ROLES.get(row.role, row.role), row.name, row.score, row.parameters, row.bytes, row.latency)
         for row in model_rows(record)

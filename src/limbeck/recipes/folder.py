@@ -68,11 +68,11 @@ def check_place(out: str | Path, resume: bool, plans: Sequence[Plan | None], tra
     Raises:
         LimbeckError: the folder is taken; no such device; a tracker that is not installed.
     """
-    if not resume and processes()[0] == 0:
-        refuse_taken(out)
     for plan in plans:
         if plan is not None:
             Engine(plan)
+    if not resume and processes()[0] == 0:
+        refuse_taken(out)
     refuse_missing(trackers)
 
 

@@ -126,7 +126,12 @@ def _accelerator(device: str) -> Accelerator:
         raise LimbeckError(
             f"This machine has no {device} device that torch can use: use --device auto or cpu."
         )
-    return Accelerator(cpu=device == "cpu", mixed_precision="no")
+    return Accelerator(cpu=device == "cpu" or _only_cpu(), mixed_precision="no")
+
+
+def _only_cpu() -> bool:
+    """Several processes on CPUs find each other only if accelerate is told that CPUs are what is wanted."""
+    return not (torch.cuda.is_available() or torch.backends.mps.is_available())
 
 
 def processes() -> tuple[int, int]:
@@ -136,13 +141,13 @@ def processes() -> tuple[int, int]:
         >>> processes()
         (0, 1)
     """
-    state = PartialState()
+    state = PartialState(cpu=_only_cpu())
     return int(state.process_index), int(state.num_processes)
 
 
 def wait_for_all() -> None:
     """Wait until every process is here."""
-    PartialState().wait_for_everyone()
+    PartialState(cpu=_only_cpu()).wait_for_everyone()
 
 
 @contextmanager

@@ -158,13 +158,13 @@ class Loader:
         self.accumulate, self.smallest = accumulate, smallest
         self.rank, self.world = rank, world
         self.pin = pin
-        self._asked: list[_Asked] = []
+        self._sampler = _Sampler()
         self._workers = self._started(workers) if workers else None
 
     def _started(self, workers: int) -> DataLoader[Any]:
         return DataLoader(
             _Whole(self.part.views),
-            batch_sampler=_Sampler(self),  # type: ignore[arg-type]  # what it yields is _Whole's affair
+            batch_sampler=self._sampler,  # type: ignore[arg-type]  # what it yields is _Whole's affair
             collate_fn=_as_it_is,
             num_workers=workers,
             persistent_workers=True,
@@ -194,13 +194,17 @@ class Loader:
         size = max(1, self.batch_size // self.world)
         yield from self._batches([(batch, 0) for batch in torch.split(own, size)])
 
+    def close(self) -> None:
+        """End the loading processes."""
+        self._workers = None
+
     def _batches(self, asked: "list[_Asked]") -> Iterator[Batch]:
         if self._workers is None:
             for index, view in asked:
                 batch = self.part.views.read(index, torch.full_like(index, view))
                 yield batch.pin_memory() if self.pin else batch
             return
-        self._asked = asked
+        self._sampler.asked = asked
         for batch in self._workers:
             if isinstance(batch, LimbeckError):
                 raise batch
@@ -212,16 +216,19 @@ _Asked: TypeAlias = tuple[Tensor, int]
 
 
 class _Sampler:
-    """The batch sampler of a loader with workers: what it is to load next."""
+    """The batch sampler of a loader with workers: what is to be loaded next.
 
-    def __init__(self, loader: Loader):
-        self.loader = loader
+    It knows nothing of its loader: in a circle of references, workers would live until the garbage collector comes.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[_Asked] = []
 
     def __iter__(self) -> Iterator[_Asked]:
-        return iter(self.loader._asked)
+        return iter(self.asked)
 
     def __len__(self) -> int:
-        return len(self.loader._asked)
+        return len(self.asked)
 
 
 class _Whole(Dataset[Any]):

@@ -87,7 +87,11 @@ def fit(
     engine = Engine(plan)
     folder = Path(folder) if folder is not None else None
     with own_random_state(plan.seed + engine.rank, engine.device), stop_requests() as request:
-        return _Training(scheme, data, plan, engine, folder, watchers, label).run(resume, request)
+        training = _Training(scheme, data, plan, engine, folder, watchers, label)
+        try:
+            return training.run(resume, request)
+        finally:
+            training.close()
 
 
 class _Training:
@@ -137,6 +141,12 @@ class _Training:
         for watcher in self.watchers:
             watcher.finished(self.label)
         return self.result()
+
+    def close(self) -> None:
+        """End the loading processes."""
+        self.train.close()
+        if self.validation is not None:
+            self.validation.close()
 
     def epoch(self, epoch: int, request: Request) -> None:
         state, progress = self.state, self.scheme.progress

@@ -51,13 +51,7 @@ class Tracking:
             LimbeckError: the tracker is not installed.
         """
         refuse_missing([name])
-        from accelerate.tracking import MLflowTracker, TensorBoardTracker
-
-        if name == "tensorboard":
-            tracker: Any = TensorBoardTracker("tensorboard", logging_dir=folder)
-        else:
-            place = os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{(folder / 'mlflow.db').resolve()}"
-            tracker = MLflowTracker("limbeck", logging_dir=place, run_name=folder.name)
+        tracker = _tensorboard(folder) if name == "tensorboard" else _mlflow(folder)
         if hasattr(tracker, "start"):
             tracker.start()
         tracker.store_init_configuration(_flat(config.model_dump(mode="json")))
@@ -80,6 +74,22 @@ class Tracking:
 
     def finished(self, label: str) -> None:
         """Nothing more to send."""
+
+
+def _tensorboard(folder: Path) -> Any:
+    from accelerate.tracking import TensorBoardTracker
+
+    return TensorBoardTracker("tensorboard", logging_dir=folder)
+
+
+def _mlflow(folder: Path) -> Any:
+    import mlflow
+    from accelerate.tracking import MLflowTracker
+
+    if "MLFLOW_TRACKING_URI" not in os.environ:  # a file store is the one that mlflow-skinny has too
+        os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+        mlflow.set_tracking_uri((folder / "mlruns").resolve().as_uri())
+    return MLflowTracker("limbeck", run_name=folder.name)
 
 
 def _flat(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -14,11 +14,11 @@ import os
 import sys
 from pathlib import Path
 
-from record import environment, write_record
 from rich.console import Console
 
 from limbeck import LimbeckError, distill
 from limbeck.recipes.watching import Show
+from record import environment, write_record
 
 PUBLISHED = {"teacher": 67, "alone": 146, "student": 74, "gap_recovered": 0.91}
 GOAL = 0.80

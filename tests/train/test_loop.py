@@ -384,3 +384,11 @@ def test_scheme_trains_in_a_persons_own_loop_to_the_same_weights():
         values.append(loss.item())
     assert values[-1] < 0.7 * values[0]
     assert not same_state(before, dict(scheme.student.state_dict()))
+
+
+def test_a_scheme_trained_before_starts_from_the_beginning():
+    scheme = Supervised(mlp())
+    first = fit(scheme, feed(), Plan(epochs=1, batch_size=10))
+    again = fit(scheme, feed(), Plan(epochs=1, batch_size=10))
+    assert again.steps == first.steps == scheme.progress.step
+    assert [row["lr"] for row in again.history] == [row["lr"] for row in first.history]

@@ -45,7 +45,8 @@ class Frozen:
 
     With ``precision="auto"`` the first batch is run in fp32 and in bf16 where the processor computes in bf16;
     bf16 is kept when the outputs agree within ``tolerance``, and :attr:`precision` says what was chosen. The
-    network given is never changed: bf16 runs in a copy of it.
+    network given is never changed: bf16 runs in a copy of it. To resume a loop of your own to the same bits, call
+    :meth:`calibrate` on the same batch before each start, as the recipes do.
 
     Args:
         model: any module; it is put in eval mode and its parameters need no gradient from here on.

@@ -21,6 +21,7 @@ from limbeck.train.optim import clip, make_optimizers, set_lr
 from limbeck.train.plan import Plan
 from limbeck.train.state import State
 from limbeck.train.watch import Watcher
+from limbeck.types import Progress
 
 
 @dataclass
@@ -126,8 +127,8 @@ class _Training:
     def run(self, resume: bool, request: Request) -> Run:
         state, plan = self.state, self.plan
         steps_per_epoch = len(self.train.steps(0))
-        self.scheme.progress.total_steps = plan.epochs * steps_per_epoch
-        self.scheme.progress.epochs = plan.epochs
+        # From the beginning, also for a scheme that was trained before.
+        self.scheme.progress = Progress(total_steps=plan.epochs * steps_per_epoch, epochs=plan.epochs)
         if resume:
             state.restore(self.optimizers, self.ledger)
         for watcher in self.watchers:

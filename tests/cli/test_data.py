@@ -39,7 +39,7 @@ def bomb(side: int) -> bytes:
         ("", "No data ''"),
         ("foldr:x", "Did you mean 'folder:'?"),
         ("folder:", "must name a path, as in folder:PATH"),
-        ("folder:nowhere", "There is no nowhere for data 'folder:nowhere'."),
+        ("folder:nowhere", "No file or folder 'nowhere', which data 'folder:nowhere' asks for."),
         ("folder:picturs", "Did you mean 'pictures'?"),
         ("pictures", "Did you mean 'folder:pictures'?"),
         ("folder:table.csv", "is a file, but folder: takes a folder"),

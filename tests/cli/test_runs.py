@@ -170,7 +170,7 @@ def test_a_run_whose_data_are_gone(refused, limbeck, photos, verb):
     words = ["--model", "mlp:4", "--data", f"folder:{photos('photos')}", "--epochs", "1", "--out", "run"]
     limbeck("train", *words)
     shutil.rmtree("photos")
-    assert "There is no photos for data 'folder:photos'." in refused(verb, "run")
+    assert "No file or folder 'photos', which data 'folder:photos' asks for." in refused(verb, "run")
 
 
 def test_other_data_of_other_classes(refused, trained, photos):

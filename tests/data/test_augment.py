@@ -69,7 +69,7 @@ def test_padding_follows_the_size():
 
 
 def test_unknown_name_is_refused_with_a_hint():
-    says = r"No augmentation 'shfit'; there are none, .* Did you mean 'shift'\?"
+    says = r"No augmentation 'shfit'; choose from 'none', .* Did you mean 'shift'\?"
     with pytest.raises(LimbeckError, match=says):
         augmentation("shfit", (8, 8))
 

@@ -45,7 +45,7 @@ def test_size_is_the_canvas():
         ("", "No data ''"),
         ("folder:", "must name a path, as in folder:PATH"),
         ("csv:", "must name a path, as in csv:PATH"),
-        ("idx:nowhere/at/all", "There is no nowhere/at/all for data"),
+        ("idx:nowhere/at/all", "No file or folder 'nowhere/at/all'"),
     ],
 )
 def test_unknown_data_is_refused(spec, says):
@@ -55,7 +55,7 @@ def test_unknown_data_is_refused(spec, says):
 
 def test_a_path_beside_is_offered(write_photos):
     path = write_photos()
-    with pytest.raises(LimbeckError, match=r"There is no .*/photo for data .* Did you mean 'photos'\?"):
+    with pytest.raises(LimbeckError, match=r"No file or folder .*/photo', .* Did you mean 'photos'\?"):
         open_data(f"folder:{path.with_name('photo')}")
 
 

@@ -120,7 +120,9 @@ def augmentation(name: str, canvas: tuple[int, int] | None = None) -> Shift | St
         return Shift(int(pixels), flip=kind == "crop-flip")
     if name not in AUGMENTATIONS:
         hint = did_you_mean(name, AUGMENTATIONS)
-        raise LimbeckError(f"No augmentation {name!r}; there are {', '.join(AUGMENTATIONS)}.{hint}")
+        raise LimbeckError(
+            f"No augmentation {name!r}; choose from {', '.join(map(repr, AUGMENTATIONS))}.{hint}"
+        )
     if name == "none":
         return None
     if canvas is None:

@@ -101,7 +101,8 @@ def _existing(spec: str, text: str) -> Path:
     path = Path(text).expanduser()
     if not path.exists():
         beside = [each.name for each in path.parent.iterdir()] if path.parent.is_dir() else []
-        raise LimbeckError(f"There is no {path} for data {spec!r}.{did_you_mean(path.name, beside)}")
+        hint = did_you_mean(path.name, beside)
+        raise LimbeckError(f"No file or folder {str(path)!r}, which data {spec!r} asks for.{hint}")
     return path
 
 

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from limbeck.errors import LimbeckError
 from limbeck.functional import soft_kl
 from limbeck.losses.base import DistillationLoss, positive, same_shape
 from limbeck.types import Context
@@ -25,7 +26,7 @@ class KD(DistillationLoss):
         student and teacher (N, C) or (N, L, C) logits; returns a scalar, a mean over rows.
 
     Raises:
-        LimbeckError: temperature out of range; shapes that differ.
+        LimbeckError: temperature out of range; shapes that differ; fewer than two classes.
 
     Example:
         >>> import torch
@@ -43,6 +44,11 @@ class KD(DistillationLoss):
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return T² · KL(p_t ‖ p_s)."""
         same_shape("KD", student, teacher)
+        if student.dim() < 2 or student.shape[-1] < 2:
+            raise LimbeckError(
+                f"KD compares distributions over classes (N, C), not outputs of shape {tuple(student.shape)}: "
+                "for single values use LogitRegression."
+            )
         return self.temperature**2 * soft_kl(student, teacher.detach(), self.temperature)
 
     def extra_repr(self) -> str:

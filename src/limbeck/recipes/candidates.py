@@ -116,6 +116,20 @@ class Candidate:
         )
 
 
+def name_of(given: Any) -> str:
+    """Return what the configuration calls something that may be a Python object.
+
+    Example:
+        >>> name_of("digits"), name_of(nn.ReLU())
+        ('digits', 'python:ReLU')
+    """
+    if isinstance(given, str):
+        return given
+    if isinstance(given, Data | Model):
+        return given.name
+    return f"python:{getattr(given, '__name__', type(given).__name__)}"
+
+
 def measured_inputs(data: Data) -> InputTransform | Standardise | None:
     """Return the transform that standardises the training part, or ``None`` where samples are not tensors."""
     key = id(data)

@@ -77,7 +77,7 @@ def print_outcome(record: RunRecord, out: Path, console: Console) -> None:
     for note in record.data.notes:
         say(console, f"Note: {note}")
     if record.skipped:
-        say(console, f"Note: {len(record.skipped)} unreadable files were left out.")
+        say(console, f"Note: left out as unreadable: {len(record.skipped)} files.")
     say(console, verdict(record).sentence)
     say(console, f"Report: {out / 'report.html'}")
 

@@ -26,8 +26,8 @@ class Knowledge(_Settings):
         (1.0, 2.0)
     """
 
-    loss: str = "KD"
-    """Name of a loss, as `limbeck.losses` spells it."""
+    loss: str | None = None
+    """Name of a loss, as `limbeck.losses` spells it; KD for classes and LogitRegression for values unless told."""
     temperature: float | None = Field(default=None, gt=0)
     """Temperature of the soft targets, for the losses that have one; the loss's default unless told."""
     task_weight: float | None = Field(default=None, ge=0)
@@ -39,15 +39,16 @@ class Knowledge(_Settings):
 
     @field_validator("loss")
     @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in LOSSES:
+    def _known(cls, name: str | None) -> str | None:
+        if name is not None and name not in LOSSES:
             raise ValueError(f"no loss {name!r}; there are {', '.join(LOSSES)}.{did_you_mean(name, LOSSES)}")
         return name
 
     @model_validator(mode="after")
     def _fits(self) -> "Knowledge":
         try:
-            self.build()
+            if self.loss is not None:
+                self.build()
         except LimbeckError as error:
             raise ValueError(str(error)) from error
         if self.weights() == (0, 0):
@@ -56,9 +57,28 @@ class Knowledge(_Settings):
             )
         return self
 
+    def for_task(self, task: str) -> "Knowledge":
+        """Return these settings with the loss named: the task's own where none was.
+
+        Args:
+            task: ``"classification"`` or another.
+
+        Raises:
+            LimbeckError: a setting that the task's loss does not have.
+
+        Example:
+            >>> Knowledge().for_task("regression").loss
+            'LogitRegression'
+        """
+        named = self.model_copy(
+            update={"loss": self.loss or ("KD" if task == "classification" else "LogitRegression")}
+        )
+        named.build()
+        return named
+
     def build(self) -> losses.DistillationLoss:
         """Return the loss with its settings."""
-        kind = getattr(losses, self.loss)
+        kind = getattr(losses, self.loss or "KD")
         known = list(inspect.signature(kind).parameters)
         settings = dict(self.options)
         if self.temperature is not None:
@@ -112,8 +132,8 @@ class DistillConfig(DataSettings):
     """Everything `limbeck distill` can be told.
 
     Example:
-        >>> DistillConfig(teacher="cnn:32-64", student="cnn:8-16", data="digits").kd.loss
-        'KD'
+        >>> DistillConfig(teacher="cnn:32-64", student="cnn:8-16", data="digits").kd.weights()
+        (0.1, 0.9)
     """
 
     teacher: str

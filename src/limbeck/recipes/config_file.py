@@ -50,7 +50,8 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise LimbeckError(f"Cannot read the config file {path}: {error}.") from error
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise LimbeckError(f"Cannot read the config file {path}: {reason}.") from error
     try:
         content = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506  (a subclass of SafeLoader)
     except LimbeckError as error:
@@ -129,7 +130,7 @@ def checked(kind: type[Settings], values: Mapping[str, Any], short: Iterable[str
         >>> checked(TrainConfig, {"model": "cnn:8", "dat": "digits"})
         Traceback (most recent call last):
         limbeck.errors.LimbeckError: 2 settings are wrong:
-          data: is missing
+          data: is missing (in a file, or as --data)
           dat: no such setting. Did you mean 'data'?
     """
     try:
@@ -145,7 +146,7 @@ def _told(kind: type[BaseModel], error: Any, short: Iterable[str]) -> str:
     place = [part for part in error["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
     where = ".".join(str(part) for part in place)
     if error["type"] == "missing":
-        return f"{where}: is missing"
+        return f"{where}: is missing (in a file, or as --{where})"
     if error["type"] == "extra_forbidden":
         known = [*_keys(kind, place[:-1]), *(short if len(place) == 1 else ())]
         return f"{where}: no such setting.{did_you_mean(str(place[-1]), known)}"

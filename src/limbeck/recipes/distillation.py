@@ -13,13 +13,13 @@ from limbeck.errors import LimbeckError
 from limbeck.evaluate import Fidelity, fidelity
 from limbeck.evaluate.quality import predictor
 from limbeck.models import Model, save_model
-from limbeck.recipes.candidates import Candidate, Given, check_outputs, task_for
+from limbeck.recipes.candidates import Candidate, Given, check_outputs, name_of, task_for
 from limbeck.recipes.config import DistillConfig
 from limbeck.recipes.folder import check_place, open_folder, write_history
 from limbeck.recipes.measuring import Measured, facts
 from limbeck.recipes.recording import make_record, repeat_command, write_confusion
 from limbeck.recipes.settings import settings_from
-from limbeck.recipes.setup import GivenData, Reader, open_given
+from limbeck.recipes.setup import GivenData, Reader, open_given, told_data
 from limbeck.recipes.tutor import Tutor, made_ready, ready_made
 from limbeck.recipes.watching import Show, watchers_for
 from limbeck.report.record import RunRecord
@@ -43,6 +43,10 @@ class Distilled:
     student: nn.Module
     folder: Path
     record: RunRecord
+
+    def __repr__(self) -> str:
+        verdict = self.record.gain.verdict if self.record.gain else "not compared"
+        return f"Distilled(verdict={verdict!r}, report={str(self.report)!r})"
 
     @property
     def report(self) -> Path:
@@ -96,22 +100,8 @@ def distill(
     config = settings_from(DistillConfig, named, settings)
     check_place(out, resume, [config.train, config.teacher_train], config.trackers)
     job = _prepared(config, teacher, student, data, task, plugins)
-    folder = open_folder(out, config, resume)
+    folder = open_folder(out, job.config, resume)
     return job.run(folder, show or Show())
-
-
-def name_of(given: Any) -> str:
-    """Return what the configuration calls something that may be a Python object.
-
-    Example:
-        >>> name_of("digits"), name_of(nn.ReLU())
-        ('digits', 'python:ReLU')
-    """
-    if isinstance(given, str):
-        return given
-    if isinstance(given, Data | Model):
-        return given.name
-    return f"python:{getattr(given, '__name__', type(given).__name__)}"
 
 
 def _prepared(
@@ -125,6 +115,7 @@ def _prepared(
     """Open data and models; all that is wrong with the models is told together."""
     data = open_given(given_data, config)
     task = task or task_for(data)
+    config = config.model_copy(update={"kd": config.kd.for_task(task.name)})
     wanted = {
         "teacher": (teacher, config.teacher_weights, config.teacher_pretrained, config.teacher_size),
         "student": (student, config.student_weights, config.student_pretrained, config.student_size),
@@ -177,6 +168,7 @@ class _Distillation:
 
     def run(self, folder: Path, show: Show) -> Distilled:
         roles = ["alone", "student"] if self.config.alone else ["student"]
+        show.tell(self.summary())
         with watchers_for(show, folder, self.config, len(self.seeds) * len(roles)) as watchers:
             tutor = self.tutor(folder, watchers)
             for seed in self.seeds:
@@ -188,6 +180,11 @@ class _Distillation:
             self.write(folder, record, chosen)
         wait_for_all()
         return Distilled(chosen.module, folder, record)
+
+    def summary(self) -> str:
+        """Say what is about to be done."""
+        seeds = f"{len(self.seeds)} paired seeds" if self.config.alone else f"{len(self.seeds)} seeds"
+        return f"{told_data(self.data)}\n{self.config.teacher} teaches {self.config.student}, {seeds}."
 
     def tutor(self, folder: Path, watchers: Any) -> Tutor:
         if isinstance(self.teacher.given, Teacher):
@@ -233,7 +230,7 @@ class _Distillation:
         return make_record(
             kind="distill",
             config=self.config,
-            command=repeat_command("distill", folder, self.plugins),
+            command=repeat_command("distill", folder, self.plugins, self.config),
             seeds=self.seeds,
             data=self.data,
             task=self.task,

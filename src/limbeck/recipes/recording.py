@@ -151,13 +151,18 @@ def _commit() -> str | None:
     return found.stdout.strip() or None
 
 
-def repeat_command(verb: str, out: Path, plugins: Sequence[str]) -> str:
-    """Return the command that runs the same again into a new folder.
+def repeat_command(verb: str, out: Path, plugins: Sequence[str], config: BaseModel) -> str:
+    """Return the command that runs the same again into a new folder, or why there is none.
 
     Example:
-        >>> repeat_command("distill", Path("runs/a"), [])
-        'limbeck distill runs/a/config.yaml --out runs/a-again'
+        >>> from limbeck.recipes.config import TrainConfig
+        >>> repeat_command("train", Path("runs/a"), [], TrainConfig(model="mlp:4", data="digits"))
+        'limbeck train runs/a/config.yaml --out runs/a-again'
     """
+    given = [str(value) for value in config.model_dump().values() if str(value).startswith("python:")]
+    if given:
+        names = ", ".join(each.removeprefix("python:") for each in given)
+        return f"limbeck.{verb}(…) in Python: this run was given objects ({names}), which no command can name"
     words = ["limbeck", verb, str(out / "config.yaml"), "--out", f"{out}-again"]
     for each in plugins:
         words += ["--plugin", str(each)]

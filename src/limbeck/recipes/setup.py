@@ -8,7 +8,7 @@ from torch import Tensor
 
 from limbeck.data import Data, Views, augmentation, dataset_data, default_augmentation, open_data
 from limbeck.data.loader import Loader, Part
-from limbeck.errors import LimbeckError
+from limbeck.errors import LimbeckError, did_you_mean
 from limbeck.models.model import Inputs
 from limbeck.recipes.config import DataSettings
 from limbeck.train import Feed
@@ -19,6 +19,7 @@ GivenData: TypeAlias = str | Data | Sequence[Any] | Mapping[str, Any]
 """A door, opened data, or the person's own (train, validation[, test]) datasets or loaders, or a dict of them."""
 
 EVALUATION_BATCH = 256
+PARTS = ("train", "validation", "test")
 
 
 def open_given(given: GivenData, settings: DataSettings) -> Data:
@@ -41,13 +42,7 @@ def open_given(given: GivenData, settings: DataSettings) -> Data:
             size=settings.size,
             skip_bad=settings.skip_bad,
         )
-    parts = (
-        given
-        if isinstance(given, Mapping)
-        else dict(zip(("train", "validation", "test"), given, strict=False))
-    )
-    if "train" not in parts:
-        raise LimbeckError("Own data needs a training part: data={'train': …, 'validation': …, 'test': …}.")
+    parts = _named_parts(given)
     return dataset_data(
         parts["train"],
         parts.get("validation"),
@@ -57,6 +52,37 @@ def open_given(given: GivenData, settings: DataSettings) -> Data:
         size=settings.size,
         limit=settings.limit,
     )
+
+
+def _named_parts(given: Any) -> Mapping[str, Any]:
+    """Return a person's own data by part: a mapping, a sequence of parts, or one dataset to be split."""
+    if isinstance(given, Mapping):
+        unknown = [str(name) for name in given if name not in PARTS]
+        if unknown or "train" not in given:
+            wrong = (
+                f"{unknown[0]!r} is no part.{did_you_mean(unknown[0], PARTS)}"
+                if unknown
+                else "train is missing."
+            )
+            raise LimbeckError(
+                f"Own data is given as {{'train': …, 'validation': …, 'test': …}}, but {wrong}"
+            )
+        return given
+    if isinstance(given, list | tuple) and 1 <= len(given) <= len(PARTS):
+        return dict(zip(PARTS, given, strict=False))
+    return {"train": given}
+
+
+def told_data(data: Data) -> str:
+    """Return in a line what will be read.
+
+    Example:
+        >>> told_data(open_data("digits"))
+        'digits: 1,150 training, 288 validation and 359 test samples of 1×8×8, 10 classes.'
+    """
+    parts = f"{len(data.train):,} training, {len(data.validation):,} validation and {len(data.test):,} test samples"
+    kind = f"{len(data.classes)} classes" if data.classes else data.task
+    return f"{data.name}: {parts} of {'×'.join(map(str, data.shape)) or 'any shape'}, {kind}."
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,14 @@ from typing import Any
 from torch import nn
 
 from limbeck.models import save_model
-from limbeck.recipes.candidates import Candidate, Given, check_outputs, task_for
+from limbeck.recipes.candidates import Candidate, Given, check_outputs, name_of, task_for
 from limbeck.recipes.config import TrainConfig
-from limbeck.recipes.distillation import best_of, device_of, name_of
+from limbeck.recipes.distillation import best_of, device_of
 from limbeck.recipes.folder import check_place, open_folder, write_history
 from limbeck.recipes.measuring import Measured, facts
 from limbeck.recipes.recording import make_record, repeat_command, write_confusion
 from limbeck.recipes.settings import settings_from
-from limbeck.recipes.setup import GivenData, Reader, open_given
+from limbeck.recipes.setup import GivenData, Reader, open_given, told_data
 from limbeck.recipes.watching import Show, watchers_for
 from limbeck.report.record import RunRecord
 from limbeck.schemes import Supervised
@@ -37,6 +37,9 @@ class Trained:
     model: nn.Module
     folder: Path
     record: RunRecord
+
+    def __repr__(self) -> str:
+        return f"Trained(folder={str(self.folder)!r})"
 
 
 def train(
@@ -96,6 +99,7 @@ def _train(
     seeds = list(range(config.train.seed, config.train.seed + config.seeds))
     models, history = [], []
     measured: dict[str, Measured] = {}
+    show.tell(told_data(data))
     with watchers_for(show, folder, config, len(seeds)) as watchers:
         for seed in seeds:
             model = candidate.open(seed)
@@ -117,7 +121,7 @@ def _train(
     record = make_record(
         kind="train",
         config=config,
-        command=repeat_command("train", folder, plugins),
+        command=repeat_command("train", folder, plugins, config),
         seeds=seeds,
         data=data,
         task=task,

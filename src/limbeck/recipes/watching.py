@@ -10,10 +10,12 @@ from typing import Any
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
+from rich.table import Column
 
 from limbeck.recipes.config import DataSettings
 from limbeck.recipes.telling import say
 from limbeck.recipes.tracking import Tracking
+from limbeck.train.engine import processes
 from limbeck.train.watch import Watcher
 from limbeck.types import Progress
 
@@ -27,6 +29,11 @@ class Show:
     """
 
     console: Console | None = None
+
+    def tell(self, text: str) -> None:
+        """Print ``text``, by the first process alone."""
+        if self.console is not None and processes()[0] == 0:
+            say(self.console, text)
 
 
 @contextmanager
@@ -63,15 +70,18 @@ class TerminalBars:
 
     def __init__(self, console: Console, trainings: int):
         self.bars = Bars(
-            TextColumn("{task.description:<22}"),
-            BarColumn(bar_width=28),
+            TextColumn("{task.description:<16}"),
+            BarColumn(bar_width=16),
             MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("[dim]{task.fields[said]}"),
+            TimeRemainingColumn(compact=True),
+            TextColumn(
+                "[dim]{task.fields[said]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")
+            ),
+            expand=True,
             console=console,
             refresh_per_second=4,
         )
-        self.whole = self.bars.add_task("students", total=trainings, said="")
+        self.whole = self.bars.add_task("trainings", total=trainings, said="")
         self.meter = Meter()
 
     def __enter__(self) -> "TerminalBars":
@@ -169,8 +179,10 @@ class Meter:
     def said(self, parts: dict[str, float]) -> str:
         """Return what there is to say."""
         rate = self.samples / max(1e-9, time.monotonic() - self.since)
-        losses = "  ".join(f"{name} {value:.3f}" for name, value in parts.items())
-        return f"{rate:,.0f}/s  {losses}  {self.score}".rstrip()
+        counted = {name: value for name, value in parts.items() if value != 0}
+        losses = " + ".join(f"{name} {value:.3f}" for name, value in counted.items())
+        total = f"loss {sum(counted.values()):.3f} = {losses}" if len(counted) > 1 else f"loss {losses}"
+        return f"{self.score}  {rate:,.0f} samples/s  {total}".lstrip()
 
 
 def told_score(row: dict[str, Any]) -> str:

@@ -6,6 +6,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from limbeck.errors import LimbeckError
+from limbeck.losses import DistillationLoss
 from limbeck.schemes.base import Scheme
 from limbeck.schemes.term import Schedule, Term, checked_weight, told_weight, weight_at
 from limbeck.tasks import Classification, Task, observe
@@ -22,7 +23,7 @@ class Offline(Scheme):
     Args:
         student: the network to train.
         teacher: any :class:`limbeck.teachers.Teacher`; kept outside the scheme's parameters and state.
-        terms: what is taught.
+        terms: what is taught; a bare loss stands for a term on the task's first output, of weight 1.
         task: what the labels mean; classification unless told.
         task_weight: weight of the hard loss, at least 0, or a schedule.
 
@@ -44,28 +45,29 @@ class Offline(Scheme):
         self,
         student: nn.Module,
         teacher: Teacher,
-        terms: Sequence[Term],
+        terms: Sequence[Term | DistillationLoss],
         task: Task | None = None,
         task_weight: float | Schedule = 1.0,
     ):
         super().__init__(task or Classification())
         if isinstance(teacher, nn.Module):
             raise LimbeckError("Give Offline a teacher, not a bare module: limbeck.Frozen(model).")
-        if not terms:
+        wired = [each if isinstance(each, Term) else _plain_term(each, self.task) for each in terms]
+        if not wired:
             raise LimbeckError(
                 "Offline needs at least one term: [Term(losses.KD(temperature=4))] is a usual start."
             )
-        names = [term.name for term in terms]
+        names = [term.name for term in wired]
         twice = sorted({name for name in names if names.count(name) > 1 or name == "task"})
         if twice:
             raise LimbeckError(f"Two parts of the loss are called {twice[0]!r}: give a term its own name=.")
         _refuse_shared_weights(student, teacher)
         self.student = student
         self.teacher = teacher
-        self.terms = nn.ModuleList(terms)
+        self.terms = nn.ModuleList(wired)
         self.task_weight = checked_weight("task_weight", task_weight)
-        self._wanted_of_student = _names(self.task, [term.student for term in terms])
-        self._wanted_of_teacher = _names(self.task, [term.teacher for term in terms])
+        self._wanted_of_student = _names(self.task, [term.student for term in wired])
+        self._wanted_of_teacher = _names(self.task, [term.teacher for term in wired])
 
     def forward(self, batch: Batch, phase: str = "main", group: int = 0) -> dict[str, Tensor]:
         """Return ``task`` and one part for each term."""
@@ -98,6 +100,14 @@ class Offline(Scheme):
             "terms": repr(self.terms),
             "teacher": fingerprint() if fingerprint else type(self.teacher).__name__,
         }
+
+
+def _plain_term(loss: object, task: Task) -> Term:
+    if not isinstance(loss, DistillationLoss):
+        raise LimbeckError(
+            f"Offline takes terms, such as Term(losses.KD(temperature=4), weight=0.9), not {loss!r}."
+        )
+    return Term(loss, student=task.outputs[0], teacher=task.outputs[0])
 
 
 def _refuse_shared_weights(student: nn.Module, teacher: Teacher) -> None:

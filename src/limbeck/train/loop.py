@@ -225,7 +225,8 @@ class _Training:
             task = self.scheme.task
             predict = predictor(state.deployed, task, self.scheme.role)
             scores = evaluate(predict, self.validation, task, device=self.engine.device, full=False).scores
-            row |= {f"val_{name}": score for name, score in scores.items()}
+            first = {task.metric: scores[task.metric], **scores}  # the score that decides comes first
+            row |= {f"val_{name}": score for name, score in first.items()}
             state.judge(scores[task.metric], task.higher_is_better)
         row["seconds"] = state.tick()
         state.history.append(row)

@@ -32,7 +32,7 @@ from by_hand import CASES, Case
 from paired import Times, alternate
 
 GOALS = {"resnet": 1.03, "demo": 1.10, "small": 1.10}
-ROUNDS = {"resnet": 8, "demo": 25, "small": 25}
+ROUNDS = {"resnet": 7, "demo": 15, "small": 15}
 MEMORY_GOAL = 1.05
 
 

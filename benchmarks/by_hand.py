@@ -91,7 +91,7 @@ RESNET = Case(
     "resnet", ("timm:resnet34", "timm:resnet18"), (3, 64, 64), 100, batch_size=32, samples=640, epochs=3
 )
 DEMO = Case(
-    "demo", ("cnn:32-64-128?depth=2", "mlp:64"), (1, 8, 8), 10, batch_size=32, samples=1152, epochs=10
+    "demo", ("cnn:32-64-128?depth=2", "mlp:64"), (1, 8, 8), 10, batch_size=32, samples=1152, epochs=40
 )
 SMALL = Case("small", ("cnn:32-64", "cnn:8-16"), (1, 8, 8), 10, batch_size=64, samples=1152, epochs=40)
 CASES = {case.name: case for case in (RESNET, DEMO, SMALL)}

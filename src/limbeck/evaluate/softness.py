@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from limbeck.errors import LimbeckError
-from limbeck.functional.divergence import entropy, full_precision, softened
+from limbeck.functional.divergence import entropy, softened
+from limbeck.functional.precision import full_precision
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-
-def full_precision(value: Tensor) -> Tensor:
-    """Return half-precision tensors as float32 and leave the others, float64 included, as they are.
-
-    Example:
-        >>> full_precision(torch.zeros(1, dtype=torch.bfloat16)).dtype
-        torch.float32
-    """
-    return value.float() if value.dtype in (torch.float16, torch.bfloat16) else value
+from limbeck.functional.precision import full_precision
 
 
 def softened(logits: Tensor, temperature: float = 1.0) -> Tensor:

@@ -1,19 +1,25 @@
 """What every loss promises."""
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
 from limbeck.errors import LimbeckError
 from limbeck.types import Context
 
+Place = Literal["logits", "embedding", "last map", "middle map", "every map"]
+"""Where in a network a loss listens: the outputs, the vector before the classifier, or maps (N, C, H, W)."""
+
 
 class DistillationLoss(nn.Module, ABC):
     """A scalar that says how far the student is from what the teacher knows.
 
     Constructors store settings and check them; learnable parts are parameters and buffers, so that they
-    train, move and checkpoint with the scheme.
+    train, move and checkpoint with the scheme. A constructor that must know widths takes them as
+    ``student_channels`` and ``teacher_channels`` (an int, or one for each layer where ``several``), and the size
+    of the transfer set as ``samples``: recipes fill these in by name.
 
     Example:
         >>> from limbeck.losses import KD
@@ -23,15 +29,23 @@ class DistillationLoss(nn.Module, ABC):
 
     paper: ClassVar[str] = ""
     """Authors, year, arXiv number."""
-    kind: ClassVar[str] = "response"
-    """Which knowledge it carries: response, feature or relation."""
+    kind: ClassVar[Literal["response", "feature", "relation"]] = "response"
+    """Which knowledge it carries."""
+    place: ClassVar[Place] = "logits"
+    """Where its paper listens; where it is put unless a person names layers."""
+    several: ClassVar[bool] = False
+    """Whether student and teacher are tuples of tensors, one for each layer, rather than one tensor."""
+    same_shape: ClassVar[bool] = True
+    """Whether both sides must have one shape, so that layers of other widths or sizes need an adapter."""
+    usual_weights: ClassVar[tuple[float, float]] = (0.1, 0.9)
+    """Weights of the hard loss and of this loss that its paper uses for classification, or its public code."""
     needs: ClassVar[frozenset[str]] = frozenset()
     """Fields of :class:`limbeck.types.Context` without which it cannot run."""
     smallest_batch: ClassVar[int] = 1
     """How many samples it needs to mean anything; the loop never gives it fewer."""
 
     @abstractmethod
-    def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
+    def forward(self, student: Any, teacher: Any, context: Context | None = None) -> Tensor:
         """Return the scalar loss; gradients reach ``student`` and the loss's own parameters only."""
 
 
@@ -53,6 +67,72 @@ def same_shape(loss: str, student: Tensor, teacher: Tensor) -> None:
         )
 
 
+def same_samples(loss: str, student: Tensor, teacher: Tensor, smallest: int = 1) -> None:
+    """Refuse tensors of different batches, and batches with too few samples to relate to one another.
+
+    Args:
+        loss: name of the loss, for the message.
+        student: (N, …).
+        teacher: (N, …).
+        smallest: how many samples the loss needs.
+
+    Raises:
+        LimbeckError: other numbers of samples, or fewer than ``smallest``.
+    """
+    if student.dim() == 0 or teacher.dim() == 0 or student.shape[0] != teacher.shape[0]:
+        raise LimbeckError(
+            f"{loss} compares the same samples, but the student gives {tuple(student.shape)} and the teacher "
+            f"{tuple(teacher.shape)}: run both on one batch."
+        )
+    if student.shape[0] < smallest:
+        raise LimbeckError(
+            f"{loss} relates samples to one another and needs at least {smallest} in a batch, not "
+            f"{student.shape[0]}: give larger batches, and drop or merge a smaller last one."
+        )
+
+
+def maps(loss: str, **tensors: Tensor) -> None:
+    """Refuse what is not a batch of feature maps (N, C, H, W).
+
+    Args:
+        loss: name of the loss, for the message.
+        **tensors: whose (``student=``, ``teacher=``) -> tensor.
+
+    Raises:
+        LimbeckError: not four-dimensional.
+    """
+    for whose, tensor in tensors.items():
+        if tensor.dim() != 4:
+            raise LimbeckError(
+                f"{loss} reads feature maps (N, C, H, W), but the {whose} gives {tuple(tensor.shape)}: name a "
+                "layer that gives maps, or put limbeck.adapters.TokensToMap before it."
+            )
+
+
+def needed(loss: str, context: Context | None, name: str) -> Any:
+    """Return a field of the context that the loss cannot do without.
+
+    Args:
+        loss: name of the loss, for the message.
+        context: what came with the batch.
+        name: of the field: ``"targets"``, ``"index"``, ``"progress"``.
+
+    Raises:
+        LimbeckError: no context, or the field is missing.
+
+    Example:
+        >>> needed("CRD", Context(index=3), "index")
+        3
+    """
+    value = getattr(context, name, None)
+    if value is None:
+        raise LimbeckError(
+            f"{loss} needs the batch's {name}: call it with Context({name}=…) as its third argument, or give "
+            f"the scheme batches that carry {name}."
+        )
+    return value
+
+
 def positive(name: str, value: float) -> float:
     """Return ``value`` when it is a finite number above zero, and refuse it otherwise.
 
@@ -67,6 +147,72 @@ def positive(name: str, value: float) -> float:
         >>> positive("temperature", 4)
         4.0
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < float("inf"):
+    if _not_a_number(value) or not 0 < value < float("inf"):
         raise LimbeckError(f"{name} must be a finite number above 0, not {value!r}: 4 is a usual start.")
     return float(value)
+
+
+def between(name: str, value: float, low: float, high: float) -> float:
+    """Return ``value`` when it is a number from ``low`` to ``high``, and refuse it otherwise.
+
+    Args:
+        name: the setting's name, for the message.
+        value: what was given.
+        low: smallest value allowed.
+        high: largest value allowed; may be infinite, and then the value must still be finite.
+
+    Raises:
+        LimbeckError: outside, not finite, not a number.
+
+    Example:
+        >>> between("mixture", 0.1, 0, 1)
+        0.1
+    """
+    if _not_a_number(value) or not low <= value <= high or value in (float("inf"), float("-inf")):
+        limits = f"of at least {low:g}" if high == float("inf") else f"from {low:g} to {high:g}"
+        raise LimbeckError(f"{name} must be a finite number {limits}, not {value!r}.")
+    return float(value)
+
+
+def whole(name: str, value: int, low: int = 1) -> int:
+    """Return ``value`` when it is a whole number of at least ``low``, and refuse it otherwise.
+
+    Args:
+        name: the setting's name, for the message.
+        value: what was given.
+        low: smallest value allowed.
+
+    Raises:
+        LimbeckError: smaller, or not a whole number.
+
+    Example:
+        >>> whole("student_channels", 64)
+        64
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise LimbeckError(f"{name} must be a whole number of at least {low}, not {value!r}.")
+    return value
+
+
+def widths(name: str, value: Sequence[int], least: int = 1) -> tuple[int, ...]:
+    """Return channel counts, one for each layer, after checking them.
+
+    Args:
+        name: the setting's name, for the message.
+        value: what was given.
+        least: how many layers there must be.
+
+    Raises:
+        LimbeckError: no sequence of whole numbers above zero, or too few of them.
+
+    Example:
+        >>> widths("student_channels", [16, 32])
+        (16, 32)
+    """
+    if not isinstance(value, Sequence) or len(value) < least:
+        raise LimbeckError(f"{name} must list the channels of at least {least} layers, not {value!r}.")
+    return tuple(whole(f"each of {name}", each) for each in value)
+
+
+def _not_a_number(value: object) -> bool:
+    return isinstance(value, bool) or not isinstance(value, int | float)

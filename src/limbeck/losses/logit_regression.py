@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from limbeck.functional.divergence import full_precision
+from limbeck.functional.precision import full_precision
 from limbeck.losses.base import DistillationLoss, same_shape
 from limbeck.types import Context
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from limbeck.errors import LimbeckError
-from limbeck.functional.divergence import full_precision
+from limbeck.functional.precision import full_precision
 from limbeck.tasks.base import Metrics, Task
 from limbeck.types import Batch, Outputs
 

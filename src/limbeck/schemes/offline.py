@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from limbeck.errors import LimbeckError
 from limbeck.losses import DistillationLoss
 from limbeck.schemes.base import Scheme
-from limbeck.schemes.term import Schedule, Term, checked_weight, told_weight, weight_at
+from limbeck.schemes.schedule import Schedule, told, value_at
+from limbeck.schemes.term import Names, Term, checked_weight, names_of
 from limbeck.tasks import Classification, Task, observe
 from limbeck.teachers import Teacher
 from limbeck.types import Batch, Context
@@ -26,6 +27,8 @@ class Offline(Scheme):
         terms: what is taught; a bare loss stands for a term on the task's first output, of weight 1.
         task: what the labels mean; classification unless told.
         task_weight: weight of the hard loss, at least 0, or a schedule.
+        deploy: what to ship in place of the bare student, made of its modules: SimKD's student with the teacher's
+            classifier.
 
     Raises:
         LimbeckError: no terms; terms that share a name; a module given as teacher without ``Frozen``.
@@ -48,6 +51,7 @@ class Offline(Scheme):
         terms: Sequence[Term | DistillationLoss],
         task: Task | None = None,
         task_weight: float | Schedule = 1.0,
+        deploy: nn.Module | None = None,
     ):
         super().__init__(task or Classification())
         if isinstance(teacher, nn.Module):
@@ -65,9 +69,10 @@ class Offline(Scheme):
         self.student = student
         self.teacher = teacher
         self.terms = nn.ModuleList(wired)
+        self.deploy = deploy
         self.task_weight = checked_weight("task_weight", task_weight)
-        self._wanted_of_student = _names(self.task, [term.student for term in wired])
-        self._wanted_of_teacher = _names(self.task, [term.teacher for term in wired])
+        self._wanted_of_student = _layers(self.task, [term.student for term in wired])
+        self._wanted_of_teacher = _layers(self.task, [term.teacher for term in wired])
 
     def forward(self, batch: Batch, phase: str = "main", group: int = 0) -> dict[str, Tensor]:
         """Return ``task`` and one part for each term."""
@@ -76,7 +81,7 @@ class Offline(Scheme):
         context = Context(batch.targets, batch.index, self.progress)
         parts = {}
         if batch.targets is not None:
-            parts["task"] = weight_at(self.task_weight, self.progress) * self.task.loss(outputs, batch)
+            parts["task"] = value_at(self.task_weight, self.progress) * self.task.loss(outputs, batch)
         for term in self.terms:
             assert isinstance(term, Term)
             parts[term.name] = term(outputs, known, context)
@@ -88,15 +93,15 @@ class Offline(Scheme):
         return max(getattr(term.loss, "smallest_batch", 1) for term in self.terms if isinstance(term, Term))
 
     def deployable(self) -> nn.Module:
-        """Return the bare student."""
-        return self.student
+        """Return the bare student, or what was given to be shipped in its place."""
+        return self.student if self.deploy is None else self.deploy
 
     def identity(self) -> dict[str, str]:
         """Return task, weights, terms and, where it has one, the teacher's fingerprint."""
         fingerprint = getattr(self.teacher, "fingerprint", None)
         return {
             **super().identity(),
-            "task_weight": told_weight(self.task_weight),
+            "task_weight": told(self.task_weight),
             "terms": repr(self.terms),
             "teacher": fingerprint() if fingerprint else type(self.teacher).__name__,
         }
@@ -122,5 +127,7 @@ def _refuse_shared_weights(student: nn.Module, teacher: Teacher) -> None:
         )
 
 
-def _names(task: Task, names: Sequence[str]) -> tuple[str, ...]:
+def _layers(task: Task, groups: Sequence[Names]) -> tuple[str, ...]:
+    """Return the names that are layers to tap, each once."""
+    names = [name for group in groups for name in names_of(group)]
     return tuple(dict.fromkeys(name for name in names if name not in task.outputs))

@@ -58,10 +58,12 @@ class Engine:
         """Move the scheme to the device and, over several processes, have its gradients averaged.
 
         DistributedDataParallel averages while the backward runs, but only gradients of one forward of all its
-        parameters. A scheme of several phases or groups is averaged by :meth:`average_gradients` instead.
+        parameters. A scheme of several phases or groups, or one that leaves some parameters without a gradient, is
+        averaged by :meth:`average_gradients` instead.
         """
         scheme.to(self.device)
-        self.overlapped = len(scheme.phases) == 1 and type(scheme).groups is Scheme.groups
+        whole = len(scheme.phases) == 1 and type(scheme).groups is Scheme.groups
+        self.overlapped = whole and not scheme.partial
         if self.world == 1:
             return scheme
         if self.overlapped:
@@ -74,17 +76,19 @@ class Engine:
     def average_gradients(self, optimizer: torch.optim.Optimizer) -> None:
         """Average one optimizer's gradients over processes, once, where DDP does not.
 
-        A gradient that is missing here counts as zero: another process may have one.
+        A gradient that is missing here counts as zero where another process has one; one that no process has stays
+        missing, so that the optimizer passes that parameter over as it would in one process.
         """
         if self.world == 1 or self.overlapped:
             return
         parameters = [each for group in optimizer.param_groups for each in group["params"]]
         gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in parameters]
+        there = torch.tensor([each.grad is not None for each in parameters], device=self.device).float()
+        there = self.mean(there)
         flat = self.mean(torch.cat([each.flatten() for each in gradients]))
-        for parameter, mean in zip(
-            parameters, torch.split(flat, [each.numel() for each in parameters]), strict=True
-        ):
-            parameter.grad = mean.view_as(parameter)
+        means = torch.split(flat, [each.numel() for each in parameters])
+        for parameter, mean, found in zip(parameters, means, there.tolist(), strict=True):
+            parameter.grad = mean.view_as(parameter) if found else None
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Return the context in which forwards run."""

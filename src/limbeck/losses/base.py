@@ -67,6 +67,25 @@ def same_shape(loss: str, student: Tensor, teacher: Tensor) -> None:
         )
 
 
+def distributions(loss: str, student: Tensor, teacher: Tensor) -> None:
+    """Refuse what are not logits (N, C) or (N, L, C) of two or more classes, the same for both.
+
+    Args:
+        loss: name of the loss, for the message.
+        student: (…, C).
+        teacher: (…, C).
+
+    Raises:
+        LimbeckError: shapes that differ; no class axis; fewer than two classes.
+    """
+    same_shape(loss, student, teacher)
+    if student.dim() < 2 or student.shape[-1] < 2:
+        raise LimbeckError(
+            f"{loss} compares distributions over classes (N, C), not outputs of shape {tuple(student.shape)}: "
+            "for single values use LogitRegression."
+        )
+
+
 def same_samples(loss: str, student: Tensor, teacher: Tensor, smallest: int = 1) -> None:
     """Refuse tensors of different batches, and batches with too few samples to relate to one another.
 

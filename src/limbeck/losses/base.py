@@ -43,6 +43,8 @@ class DistillationLoss(nn.Module, ABC):
     """Fields of :class:`limbeck.types.Context` without which it cannot run."""
     smallest_batch: ClassVar[int] = 1
     """How many samples it needs to mean anything; the loop never gives it fewer."""
+    prepares: ClassVar[bool] = False
+    """Whether its ``preparation(teacher) -> Tensor`` trains a part of it in a stage before the student learns."""
 
     @abstractmethod
     def forward(self, student: Any, teacher: Any, context: Context | None = None) -> Tensor:
@@ -107,6 +109,27 @@ def same_samples(loss: str, student: Tensor, teacher: Tensor, smallest: int = 1)
         raise LimbeckError(
             f"{loss} relates samples to one another and needs at least {smallest} in a batch, not "
             f"{student.shape[0]}: give larger batches, and drop or merge a smaller last one."
+        )
+
+
+def same_layers(loss: str, student: Sequence[Tensor], teacher: Sequence[Tensor], least: int = 1) -> None:
+    """Refuse single tensors, too few layers, and layers that do not pair off.
+
+    Args:
+        loss: name of the loss, for the message.
+        student: a tensor for each layer.
+        teacher: as many.
+        least: how many layers the loss needs.
+
+    Raises:
+        LimbeckError: a tensor in place of a tuple of them, fewer than ``least``, or other numbers of layers.
+    """
+    single = isinstance(student, Tensor) or isinstance(teacher, Tensor)
+    if single or len(student) != len(teacher) or len(student) < least:
+        given = "a tensor" if single else f"{len(student)} of the student and {len(teacher)} of the teacher"
+        raise LimbeckError(
+            f"{loss} takes tuples of tensors, one for each layer, as many of both and at least {least}, not "
+            f"{given}: name the layers of both in pairs."
         )
 
 

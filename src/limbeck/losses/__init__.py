@@ -1,7 +1,27 @@
 """What is taught: one published idea, one file, named as its paper names it."""
 
 from limbeck.losses.base import DistillationLoss
+from limbeck.losses.cka import CKA
+from limbeck.losses.correlation_congruence import CorrelationCongruence
+from limbeck.losses.ickd import ICKD
 from limbeck.losses.kd import KD
 from limbeck.losses.logit_regression import LogitRegression
+from limbeck.losses.pkt import PKT
+from limbeck.losses.rdm import RDM
+from limbeck.losses.rkd_angle import RKDAngle
+from limbeck.losses.rkd_distance import RKDDistance
+from limbeck.losses.similarity_preserving import SimilarityPreserving
 
-__all__ = ["KD", "DistillationLoss", "LogitRegression"]
+__all__ = [
+    "CKA",
+    "ICKD",
+    "KD",
+    "PKT",
+    "RDM",
+    "CorrelationCongruence",
+    "DistillationLoss",
+    "LogitRegression",
+    "RKDAngle",
+    "RKDDistance",
+    "SimilarityPreserving",
+]

@@ -1,0 +1,63 @@
+"""Learning deep representations with probabilistic knowledge transfer (Passalis, Tefas 2018)."""
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from limbeck.losses.base import DistillationLoss, Place
+from limbeck.types import Context
+
+
+class PKT(DistillationLoss):
+    """Match, for each sample, the distribution of its affinity to the others: KL(p_t(·|i) ‖ p_s(·|i)).
+
+    Passalis, Tefas, "Learning Deep Representations with Probabilistic Knowledge Transfer", 2018, arXiv 1803.10837.
+    How likely each sample would pick each other one as its neighbour describes the geometry of an embedding of
+    any width; the paper's kernel is the cosine, moved to [0, 1], which needs no bandwidth.
+
+    Definition:
+        f_i is row i, flattened; u_i = f_i / ‖f_i‖₂ (a row of zeros stays zero);
+        a_ij = (⟨u_i, u_j⟩ + 1) / 2 + 1e-6, for student and teacher each;
+        p(j|i) = a_ij / Σ_{k≠i} a_ik for j ≠ i; with ``diagonal`` also j = i, and the sum over all k;
+        loss = 1/N · Σ_i Σ_j p_t(j|i) · log(p_t(j|i) / p_s(j|i)), j as above.
+
+    Differs from the paper:
+        The diagonal does not count, as in the paper's formula; its authors' code, and torchdistill 1.1.5, count
+        it, which ``diagonal=True`` does. They also take the mean over all N² entries: N times less than this mean
+        over samples. 1e-6 keeps opposite rows finite; the authors' code adds 1e-7 inside the logarithm.
+
+    When it helps:
+        With embeddings of other widths, also without labels. Affinities of unrelated samples in wide embeddings are
+        all near 1/2, so values are small and weights large. Usual weights: 1 for the hard
+        loss and 500, RepDistiller's 30,000 over its batch of 64, because of the mean it takes.
+
+    Args:
+        diagonal: count each sample's affinity to itself.
+
+    Shape:
+        student and teacher (N, …) of any widths, N ≥ 3; returns a scalar.
+
+    Raises:
+        LimbeckError: other numbers of samples; fewer than three (with two there is one other, picked for certain).
+
+    Example:
+        >>> import torch
+        >>> embedding = torch.tensor([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
+        >>> PKT()(2 * embedding, embedding).item()
+        0.0
+    """
+
+    paper: ClassVar[str] = "Passalis, Tefas 2018, arXiv 1803.10837"
+    kind = "relation"
+    place: ClassVar[Place] = "embedding"
+    same_shape: ClassVar[bool] = False
+    usual_weights: ClassVar[tuple[float, float]] = (1.0, 500.0)
+    smallest_batch: ClassVar[int] = 3
+
+    def __init__(self, diagonal: bool = False):
+        super().__init__()
+        self.diagonal = diagonal
+
+    def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
+        """Return the loss."""
+        raise NotImplementedError

@@ -1,0 +1,56 @@
+"""Teacher guided architecture search (Bashivan, Tensen, DiCarlo 2019)."""
+
+from typing import ClassVar
+
+from torch import Tensor
+
+from limbeck.losses.base import DistillationLoss, Place
+from limbeck.types import Context
+
+
+class RDM(DistillationLoss):
+    """Keep which samples are told apart: 1 − ρ of the two representational dissimilarity matrices.
+
+    Bashivan, Tensen, DiCarlo, "Teacher Guided Architecture Search", ICCV 2019, arXiv 1808.01405. A representational
+    dissimilarity matrix says for every two samples how differently a layer responds to them; how well a small
+    network's correlates with a good teacher's predicts, early in training, how good it will become. The paper
+    uses it as a score in search; 1 − ρ is the loss that raises it.
+
+    Definition:
+        f_i is row i, flattened to D ≥ 2 numbers; r_ij is the Pearson correlation of f_i and f_j over these D numbers,
+        0 where either row is constant;
+        RDM_ij = 1 − r_ij, for student and teacher each;
+        ρ is the Pearson correlation of the N (N − 1)/2 entries above the diagonal of both, 0 where either
+        side's are all equal;
+        loss = 1 − ρ.
+
+    Differs from the paper:
+        There it is a score, not a loss.
+
+    When it helps:
+        As a score of how alike two layers of any widths see the same samples, and as a gentle guide early in
+        training. It is bounded by 2, and small batches make ρ noisy. Usual weights: 1 and 1; no paper trains with it.
+
+    Shape:
+        student and teacher (N, …) of any widths of at least two numbers, N ≥ 3; returns a scalar.
+
+    Raises:
+        LimbeckError: other numbers of samples; fewer than three; rows of a single number.
+
+    Example:
+        >>> import torch
+        >>> features = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.5]])
+        >>> round(RDM()(2 * features + 1, features).item(), 6)
+        0.0
+    """
+
+    paper: ClassVar[str] = "Bashivan, Tensen, DiCarlo 2019, arXiv 1808.01405"
+    kind = "relation"
+    place: ClassVar[Place] = "embedding"
+    same_shape: ClassVar[bool] = False
+    usual_weights: ClassVar[tuple[float, float]] = (1.0, 1.0)
+    smallest_batch: ClassVar[int] = 3
+
+    def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
+        """Return the loss."""
+        raise NotImplementedError

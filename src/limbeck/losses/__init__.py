@@ -11,8 +11,15 @@ from limbeck.losses.rdm import RDM
 from limbeck.losses.rkd_angle import RKDAngle
 from limbeck.losses.rkd_distance import RKDDistance
 from limbeck.losses.similarity_preserving import SimilarityPreserving
+from limbeck.losses.logit_standardization import LogitStandardization
+from limbeck.losses.dkd import DKD
+from limbeck.losses.nkd import NKD
+from limbeck.losses.dist import DIST
+from limbeck.losses.multi_level import MultiLevel
+from limbeck.losses.ctkd import CTKD
+from limbeck.losses.wsld import WSLD
 
-__all__ = [
+__all__ = ["WSLD", "CTKD", "MultiLevel", "DIST", "NKD", "DKD", "LogitStandardization", 
     "CKA",
     "ICKD",
     "KD",

@@ -1,10 +1,13 @@
-"""Assertions that any distillation loss can be held to.
+"""Assertions that any distillation loss can be held to. Each takes a :class:`cases.Case`.
 
-``ALWAYS`` holds for every loss. Of ``OPTIONAL`` a loss declares what holds for it in ``tests/losses/test_laws.py``,
-and the rest is asserted not to hold, so that a declaration left out is noticed as well as one too many.
+``ALWAYS`` holds for every loss; a case may exempt itself from one with its reason. Of ``OPTIONAL`` a case declares
+what holds for it. What is exempted or not declared is asserted NOT to hold, so that a declaration left out is noticed
+as well as one too many.
 """
 
-from laws.always import ALWAYS
+from laws import always, learnable, written
 from laws.optional import OPTIONAL
+
+ALWAYS = always.LAWS | learnable.LAWS | written.LAWS
 
 __all__ = ["ALWAYS", "OPTIONAL"]

@@ -1,85 +1,167 @@
-"""Laws that some losses obey. Each must fail for a loss that does not, so none may pass for lack of effect."""
+"""Laws that some losses obey. Each must fail for a loss that does not, so none may pass for lack of effect.
+
+The channels of logits are their classes; those of maps lie on axis 1, those of everything else on the last.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
-from laws.samples import pair, random
-from limbeck.losses import DistillationLoss
+from laws.samples import random
 
-Law = Callable[[DistillationLoss, tuple[int, ...]], None]
+if TYPE_CHECKING:
+    from cases.case import Case
 
-
-def zero_at_identity(loss: DistillationLoss, shape: tuple[int, ...]) -> None:
-    teacher = random(2, shape)
-    assert float(loss(teacher.clone(), teacher).abs()) < 1e-6
+Law = Callable[["Case"], None]
 
 
-def non_negative(loss: DistillationLoss, shape: tuple[int, ...]) -> None:
-    for seed in range(20):
-        teacher, other = random(seed, shape), random(seed + 100, shape)
-        for student in (other, teacher + 0.01 * other, teacher - 0.01 * other, -teacher):
-            assert float(loss(student, teacher)) > -1e-6
+def zero_at_identity(case: Case) -> None:
+    student, teacher = case.pair()
+    assert case.alike
+    assert float(case(teacher.clone(), teacher).abs()) < 1e-9
+    single = case(teacher.float(), teacher.float())
+    assert float(single.abs()) < 1e-5 * float(case(student, teacher))
 
 
-def symmetric(loss: DistillationLoss, shape: tuple[int, ...]) -> None:
-    student, teacher = pair(shape)
-    same(loss(student, teacher), loss(teacher, student))
+def non_negative(case: Case) -> None:
+    for seed in range(10):
+        teacher, other = case.teacher(seed), case.student(seed + 100)
+        near = (teacher + 0.01 * other, teacher - 0.01 * other, -teacher) if case.alike else ()
+        for student in (other, *near):
+            assert float(case(student, teacher)) > -1e-9
 
 
-def blind_to_the_sign(loss: DistillationLoss, shape: tuple[int, ...]) -> None:
-    teacher = random(2, shape)
-    same(loss(-teacher, teacher), loss(teacher.clone(), teacher))
+def symmetric(case: Case) -> None:
+    student, teacher = case.pair()
+    assert case.alike
+    same(case(student, teacher), case(teacher, student))
 
 
-def blind_to_the_students_scale(loss: DistillationLoss, shape: tuple[int, ...]) -> None:
-    student, teacher = pair(shape)
-    same(loss(3 * student, teacher), loss(student, teacher))
+def blind_to_the_sign(case: Case) -> None:
+    student, teacher = case.pair()
+    same(case(-student, teacher), case(student, teacher))
 
 
-def blind_to_a_shift_of_each_sample(loss: DistillationLoss, shape: tuple[int, ...]) -> None:
-    student, teacher = pair(shape)
-    shift = random(6, (shape[0], *[1] * (len(shape) - 1)))
-    same(loss(student + shift, teacher), loss(student, teacher))
-    same(loss(student, teacher + shift), loss(student, teacher))
+def blind_to_the_scale(case: Case) -> None:
+    """Of either side, by one factor."""
+    student, teacher = case.pair()
+    same(case(3 * student, teacher), case(student, teacher))
+    same(case(student, 3 * teacher), case(student, teacher))
 
 
-def blind_to_a_shift_of_each_class(loss: DistillationLoss, shape: tuple[int, ...]) -> None:
-    student, teacher = pair(shape)
-    same(loss(student + random(6, (1, *shape[1:])), teacher), loss(student, teacher))
+def blind_to_the_students_scale(case: Case) -> None:
+    student, teacher = case.pair()
+    same(case(3 * student, teacher), case(student, teacher))
 
 
-def blind_to_a_rotation_of_the_student(loss: DistillationLoss, shape: tuple[int, ...]) -> None:
-    student, teacher = pair(shape)
-    turn, _ = torch.linalg.qr(random(7, (shape[-1], shape[-1])))
-    same(loss(student @ turn, teacher), loss(student, teacher))
+def blind_to_the_scale_of_each_sample(case: Case) -> None:
+    student, teacher = case.pair()
+    grown = random(6, (len(student), *[1] * (student.dim() - 1))).double().exp()
+    same(case(student * grown, teacher), case(student, teacher))
+    same(case(student, teacher * grown), case(student, teacher))
 
 
-def blind_to_the_order_of_classes(loss: DistillationLoss, shape: tuple[int, ...]) -> None:
-    student, teacher = pair(shape)
-    order = torch.arange(shape[-1]).roll(1)
-    same(loss(student[..., order], teacher[..., order]), loss(student, teacher))
+def blind_to_the_scale_of_each_channel(case: Case) -> None:
+    student, teacher = case.pair()
+    same(
+        case(case.mapped(lambda each: each * channels(each).exp(), student), teacher), case(student, teacher)
+    )
 
 
-def mean_over_samples(loss: DistillationLoss, shape: tuple[int, ...]) -> None:
+def blind_to_a_shift_of_each_sample(case: Case) -> None:
+    student, teacher = case.pair()
+    shift = random(6, (len(student), *[1] * (student.dim() - 1))).double()
+    same(case(student + shift, teacher), case(student, teacher))
+    same(case(student, teacher + shift), case(student, teacher))
+
+
+def blind_to_a_shift_of_each_channel(case: Case) -> None:
+    student, teacher = case.pair()
+    same(case(case.mapped(lambda each: each + channels(each), student), teacher), case(student, teacher))
+
+
+def blind_to_a_rotation_of_the_student(case: Case) -> None:
+    student, teacher = case.pair()
+    same(case(case.mapped(rotated, student), teacher), case(student, teacher))
+
+
+def blind_to_the_order_of_channels(case: Case) -> None:
+    """Of both sides, changed together."""
+    student, teacher = case.pair()
+    same(case(case.mapped(rolled, student), case.mapped(rolled, teacher, teacher)), case(student, teacher))
+
+
+def blind_to_the_order_of_positions(case: Case) -> None:
+    """Of both sides, changed together: maps and tokens only."""
+    student, teacher = case.pair()
+    assert min(len(each) for each in (*case.student_layers, *case.teacher_layers)) > 2
+    same(
+        case(case.mapped(shuffled, student), case.mapped(shuffled, teacher, teacher)), case(student, teacher)
+    )
+
+
+def mean_over_samples(case: Case) -> None:
     """The loss of a batch is the mean of its samples' losses: T3 and T17 rest on this."""
-    student, teacher = pair(shape)
-    each = [loss(student[row : row + 1], teacher[row : row + 1]) for row in range(shape[0])]
-    same(torch.stack(each).mean(), loss(student, teacher))
+    student, teacher = case.pair()
+    assert case.made.smallest_batch == 1
+    each = [case(student[row : row + 1], teacher[row : row + 1]) for row in range(len(student))]
+    same(torch.stack(each).mean(), case(student, teacher))
 
 
-def unchanged_when_the_batch_is_repeated(loss: DistillationLoss, shape: tuple[int, ...]) -> None:
-    student, teacher = pair(shape)
-    same(loss(torch.cat([student] * 3), torch.cat([teacher] * 3)), loss(student, teacher))
+def unchanged_when_the_batch_is_repeated(case: Case) -> None:
+    student, teacher = case.pair()
+    same(case(torch.cat([student] * 3), torch.cat([teacher] * 3)), case(student, teacher))
 
 
-def unchanged_when_classes_are_replicated(loss: DistillationLoss, shape: tuple[int, ...]) -> None:
-    student, teacher = pair(shape)
-    same(loss(torch.cat([student] * 3, -1), torch.cat([teacher] * 3, -1)), loss(student, teacher))
+def unchanged_when_channels_are_replicated(case: Case) -> None:
+    student, teacher = case.pair()
+    assert not case.fixed
+    wide = case.reshaped(
+        lambda shape: (*shape[: place(shape)], 3 * shape[place(shape)], *shape[place(shape) + 1 :])
+    )
+    triple = [
+        case.mapped(lambda layer: torch.cat([layer] * 3, place(layer.shape)), student),
+        case.mapped(lambda layer: torch.cat([layer] * 3, place(layer.shape)), teacher, teacher),
+    ]
+    same(wide(*triple), case(student, teacher))
 
 
-def same(one: torch.Tensor, other: torch.Tensor) -> None:
-    torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+def place(shape: tuple[int, ...]) -> int:
+    """Return the axis of the channels."""
+    return 1 if len(shape) == 4 else len(shape) - 1
+
+
+def channels(layer: Tensor) -> Tensor:
+    """Return one number for each channel, to be broadcast."""
+    axis = place(layer.shape)
+    return random(
+        6, tuple(size if each == axis else 1 for each, size in enumerate(layer.shape)), 1.0
+    ).double()
+
+
+def rolled(layer: Tensor) -> Tensor:
+    return layer.roll(1, place(layer.shape))
+
+
+def rotated(layer: Tensor) -> Tensor:
+    axis = place(layer.shape)
+    turn, _ = torch.linalg.qr(random(7, (layer.shape[axis], layer.shape[axis])).double())
+    return (layer.movedim(axis, -1) @ turn).movedim(-1, axis)
+
+
+def shuffled(layer: Tensor) -> Tensor:
+    if layer.dim() == 4:
+        order = torch.randperm(layer[0, 0].numel(), generator=torch.Generator().manual_seed(8))
+        return layer.flatten(2)[:, :, order].view_as(layer)
+    return layer[:, torch.arange(layer.shape[1]).roll(1)]
+
+
+def same(one: Tensor, other: Tensor) -> None:
+    torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-9)
 
 
 OPTIONAL: dict[str, Law] = {
@@ -89,13 +171,17 @@ OPTIONAL: dict[str, Law] = {
         non_negative,
         symmetric,
         blind_to_the_sign,
+        blind_to_the_scale,
         blind_to_the_students_scale,
+        blind_to_the_scale_of_each_sample,
+        blind_to_the_scale_of_each_channel,
         blind_to_a_shift_of_each_sample,
-        blind_to_a_shift_of_each_class,
+        blind_to_a_shift_of_each_channel,
         blind_to_a_rotation_of_the_student,
-        blind_to_the_order_of_classes,
+        blind_to_the_order_of_channels,
+        blind_to_the_order_of_positions,
         mean_over_samples,
         unchanged_when_the_batch_is_repeated,
-        unchanged_when_classes_are_replicated,
+        unchanged_when_channels_are_replicated,
     )
 }

@@ -14,21 +14,42 @@ def pair(shape: tuple[int, ...]) -> tuple[Tensor, Tensor]:
     return random(1, shape), random(2, shape)
 
 
-def awkward(shape: tuple[int, ...]) -> dict[str, tuple[Tensor, Tensor]]:
+def labels(teacher: Tensor) -> Tensor:
+    """Return a class for each row of the teacher, which is right about some of them and wrong about others.
+
+    The class follows the row through any reordering of samples and classes, shift or growth: the largest entry
+    where the row leans to the right of its median, else the smallest.
+    """
+    middle = teacher.median(-1).values
+    right = teacher.amax(-1) - middle >= middle - teacher.amin(-1)
+    return torch.where(right, teacher.argmax(-1), teacher.argmin(-1))
+
+
+def numbers(teacher: Tensor, samples: int) -> Tensor:
+    """Return (N,) int64 sample numbers below ``samples``, each read from its row alone."""
+    return (teacher.double().flatten(1).sum(1) * 997).floor().long() % samples
+
+
+def awkward(student: Tensor, teacher: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
     """Return pairs at which losses have been seen to give NaN, by name (PITFALLS 5, 14, 15, 37)."""
-    student, teacher = pair(shape)
-    confident = 1e3 * torch.where(student > 0, 1.0, -1.0)
-    return {
-        "identical": (student, student.clone()),
-        "both zero": (torch.zeros(shape), torch.zeros(shape)),
-        "duplicate rows": (student[:1].expand(shape).clone(), teacher[:1].expand(shape).clone()),
+    sure, certain = (1e3 * torch.where(each > 0, 1.0, -1.0).to(each.dtype) for each in (student, teacher))
+    level, flat = (each.flatten(1).mean(1).view(-1, *[1] * (each.dim() - 1)) for each in (student, teacher))
+    found = {
+        "ordinary": (student, teacher),
+        "both zero": (torch.zeros_like(student), torch.zeros_like(teacher)),
+        "zero student": (torch.zeros_like(student), teacher),
+        "zero teacher": (student, torch.zeros_like(teacher)),
+        "constant rows": (level.expand_as(student).clone(), flat.expand_as(teacher).clone()),
+        "duplicate rows": (student[:1].expand_as(student).clone(), teacher[:1].expand_as(teacher).clone()),
         "one duplicate row": (torch.cat([student[:-1], student[:1]]), torch.cat([teacher[:-1], teacher[:1]])),
-        "confident and right": (confident, confident.clone()),
-        "confident and wrong": (confident, -confident),
-        "confident teacher": (student, confident),
-        "confident student": (confident, teacher),
-        "two classes": (student[..., :2], teacher[..., :2]),
-        "non-square": (random(3, (*shape, 3)), random(4, (*shape, 3)))
-        if len(shape) > 2
-        else (student, teacher),
+        "tiny": (1e-6 * student, 1e-6 * teacher),
+        "confident": (sure, certain),
+        "confident teacher": (student, certain),
+        "confident student": (sure, teacher),
     }
+    if student.shape == teacher.shape:
+        found["identical"] = (teacher.clone(), teacher)
+        found["nearly identical"] = (teacher + 1e-6 * student, teacher)
+        found["confident and right"] = (certain.clone(), certain)
+        found["confident and wrong"] = (-certain, certain)
+    return found

@@ -12,7 +12,7 @@ def softmax(row: list[float], temperature: float) -> list[float]:
     return [each / fsum(raised) for each in raised]
 
 
-def kd(student: Rows, teacher: Rows, temperature: float) -> float:
+def kd(student: Rows, teacher: Rows, temperature: float = 4.0) -> float:
     """Return T² · 1/N · sum over samples of sum_c p_t log(p_t / p_s)."""
     total = []
     for known, taught in zip(student, teacher, strict=True):
@@ -29,3 +29,10 @@ def logit_regression(student: Rows, teacher: Rows, centred: bool = False) -> flo
         middle = fsum(apart) / len(apart) if centred else 0.0
         total.append(0.5 * fsum((each - middle) ** 2 for each in apart))
     return fsum(total) / len(total)
+
+
+def kd_of_tokens(student: list[Rows], teacher: list[Rows], temperature: float = 4.0) -> float:
+    """Return the mean over samples and positions: every position is a row of its own."""
+    return kd(
+        [row for each in student for row in each], [row for each in teacher for row in each], temperature
+    )

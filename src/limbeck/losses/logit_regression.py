@@ -16,6 +16,17 @@ class LogitRegression(DistillationLoss):
     what the teacher says of unlikely classes. With ``centred=True`` each sample's mean logit, which the
     softmax ignores, is removed first; that is C times the limit of :class:`KD` as its temperature grows.
 
+    Definition:
+        d = z_s − z_t for each sample; with ``centred``, d ← d − mean of d over the last axis;
+        loss = ½ · 1/N · Σ over samples and everything in them of d².
+
+    Differs from the paper:
+        ``centred`` is ours. The paper finds that the teacher's logits, standardised over the training set, help a little
+        early in training; that is not done here.
+
+    When it helps:
+        Regression, and logits of one scale; a teacher with large logits dominates the hard loss, so lower the weight.
+
     Args:
         centred: remove each row's mean from both sides before comparing (the paper does not).
 

@@ -1,0 +1,5 @@
+"""Feature-based knowledge: losses on maps of one or several layers."""
+
+from cases.case import Case
+
+CASES: list[Case] = []

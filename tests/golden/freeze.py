@@ -1,0 +1,27 @@
+"""Print golden values for losses: ``python tests/golden/freeze.py DKD RKDAngle``.
+
+The value and the norm of the gradient come from the loss's derivation alone, so a wrong implementation cannot freeze
+itself.
+"""
+
+import sys
+from math import hypot
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from cases import CASES
+from golden import slope, waves
+
+
+def main(names: list[str]) -> None:
+    for case in CASES:
+        if case.made.__name__ in names:
+            small, student, teacher, loss = waves(case)
+            value = small.expected(student, teacher, loss)
+            norm = hypot(*(slope(small, student, teacher, loss, each) for each in range(student.numel())))
+            print(f"{case}: frozen=({value!r}, {norm!r})")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -42,7 +42,29 @@ def entropy(logits: Tensor, temperature: float = 1.0) -> Tensor:
     return -(log_p.exp() * log_p).sum(-1)
 
 
-def soft_kl(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tensor:
+def row_kl(log_s: Tensor, log_t: Tensor) -> Tensor:
+    """Return KL(p_teacher ‖ p_student) of each row, from the logarithms of both distributions.
+
+    A class that the teacher rules out (probability 0, as a masked class has) counts nothing, whatever the student
+    gives it.
+
+    Args:
+        log_s: (…, C) log-probabilities of the student.
+        log_t: (…, C) log-probabilities of the teacher.
+
+    Returns:
+        (…) in nats.
+
+    Example:
+        >>> even = torch.tensor([0.5, 0.5]).log()
+        >>> round(row_kl(even, torch.tensor([1.0, 0.0]).log()).item(), 4)  # log 2
+        0.6931
+    """
+    impossible = log_t == -torch.inf  # 0 · log 0
+    return (log_t.exp() * (log_t - log_s).masked_fill(impossible, 0.0)).sum(-1)
+
+
+def soft_kl(student: Tensor, teacher: Tensor, temperature: float | Tensor = 1.0) -> Tensor:
     """Return KL(p_teacher ‖ p_student) between softened distributions, a mean over rows.
 
     No T² is applied here: that is a choice of the loss. Half-precision logits are lifted to float32
@@ -62,6 +84,4 @@ def soft_kl(student: Tensor, teacher: Tensor, temperature: float = 1.0) -> Tenso
     """
     log_s = F.log_softmax(full_precision(student) / temperature, dim=-1)
     log_t = F.log_softmax(full_precision(teacher) / temperature, dim=-1)
-    rows = log_s.numel() // log_s.shape[-1]
-    impossible = log_t == -torch.inf  # ruled out by the teacher (masked classes): 0 · log 0 counts nothing
-    return (log_t.exp() * (log_t - log_s).masked_fill(impossible, 0.0)).sum() / rows
+    return row_kl(log_s, log_t).mean()

@@ -21,8 +21,8 @@ class LogitRegression(DistillationLoss):
         loss = ½ · 1/N · Σ over samples and everything in them of d².
 
     Differs from the paper:
-        ``centred`` is ours. The paper finds that the teacher's logits, standardised over the training set, help a little
-        early in training; that is not done here.
+        ``centred`` is ours. The paper finds that the teacher's logits, standardised over the training set, help a
+        little early in training; that is not done here.
 
     When it helps:
         Regression, and logits of one scale; a teacher with large logits dominates the hard loss, so lower the weight.

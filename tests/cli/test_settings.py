@@ -30,7 +30,7 @@ def test_a_flag_of_the_wrong_type(limbeck, small):
 def test_an_unknown_loss_names_the_near_one(refused, small):
     said = refused("distill", *PAIR, *small, "--loss", "KDD", "--out", "new")
     assert "no loss 'KDD'" in said
-    assert said.endswith("Did you mean 'KD'?")
+    assert "Did you mean 'KD'" in said
 
 
 def test_an_unknown_setting_names_the_near_one(refused, small):
@@ -66,9 +66,9 @@ def test_all_that_is_wrong_is_told_at_once(refused):
         ("limit=2.5", "limit: input should be a valid integer"),
         ("skip_bad=maybe", "skip_bad: input should be a valid boolean"),
         ("kd.kd_weight=2", "give both weights"),
-        ("kd.kd_weight=-1", "kd.kd_weight: input should be greater than or equal to 0, not -1"),
+        ("kd.kd_weight=-1", "kd.kd_weight: must be at least 0"),
         ("kd={kd_weight: 0, task_weight: 0}", "nothing to learn from"),
-        ("kd.temperature=0", "kd.temperature: input should be greater than 0, not 0"),
+        ("kd.temperature=0", "kd.temperature: must be above 0"),
         ("kd.options={temperture: 4}", "KD has no setting 'temperture'; it has temperature."),
         ("kd.options={temperature: hot}", "temperature must be a finite number above 0, not 'hot'"),
         ("kd={loss: LogitRegression, temperature: 4}", "LogitRegression has no setting 'temperature'"),

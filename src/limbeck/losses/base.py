@@ -45,6 +45,8 @@ class DistillationLoss(nn.Module, ABC):
     """How many samples it needs to mean anything; the loop never gives it fewer."""
     prepares: ClassVar[bool] = False
     """Whether its ``preparation(teacher) -> Tensor`` trains a part of it in a stage before the student learns."""
+    first_stage: ClassVar[float] = 0.0
+    """Share of the epochs of a first stage that is its alone, without labels, or its preparation's; 0 if none."""
 
     @abstractmethod
     def forward(self, student: Any, teacher: Any, context: Context | None = None) -> Tensor:

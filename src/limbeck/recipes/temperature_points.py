@@ -4,6 +4,7 @@ import math
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from limbeck.errors import LimbeckError
@@ -52,11 +53,23 @@ def configured(finished: Finished, teacher: dict[str, Any] | None, **settings: A
             f"The student of {run} was given in Python, which cannot be made again here: call limbeck.distill with "
             "several temperatures."
         )
-    if not hasattr(config.kd.build(), "temperature"):
-        raise LimbeckError(
-            f"--search needs a loss with a temperature, such as KD, and {run} used {config.kd.loss}."
-        )
+    _refuse_what_is_not_searched(config, run)
     return config.model_copy(update={"trackers": []})  # the trainings would write over one another
+
+
+def _refuse_what_is_not_searched(config: DistillConfig, run: Path) -> None:
+    """The search tries one loss on the outputs, with a temperature and weights that are numbers."""
+    kd = config.kd
+    if not hasattr(kd.build(), "temperature") or kd.taught().kind.place != "logits":
+        raise LimbeckError(f"--search needs a loss with a temperature, such as KD, and {run} used {kd.loss}.")
+    if kd.also:
+        raise LimbeckError(
+            f"--search tries one loss, and {run} also used {kd.also[0].loss}: search without it."
+        )
+    if isinstance(kd.temperature, str) or any(callable(weight) for weight in kd.weights()):
+        raise LimbeckError(
+            f"--search tries a temperature and weights that stay, and {run} used a schedule: search without it."
+        )
 
 
 def grid(config: DistillConfig, temperatures: Sequence[float], weights: Sequence[float]) -> list[Point]:
@@ -86,6 +99,8 @@ def grid(config: DistillConfig, temperatures: Sequence[float], weights: Sequence
 def own_point(config: DistillConfig) -> Point:
     """Return the temperature and weights that the run used."""
     task_weight, kd_weight = config.kd.weights()
+    assert not callable(task_weight)
+    assert not callable(kd_weight)
     return Point(float(getattr(config.kd.build(), "temperature")), kd_weight, task_weight)  # noqa: B009
 
 

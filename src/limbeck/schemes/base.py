@@ -25,7 +25,7 @@ class Scheme(nn.Module, ABC):
     """Each phase has its own optimizer; adversarial and bilevel schemes have several."""
     forwards: ClassVar[Mapping[str, int]] = {"student": 1}
     """Forwards of each model per batch, which a test holds the scheme to."""
-    partial: ClassVar[bool] = False
+    partial: bool = False
     """Whether a step may leave some parameters without a gradient."""
     role: str = "student"
     """Which of the batch's inputs the deployable model reads, where models have their own."""

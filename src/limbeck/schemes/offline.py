@@ -1,8 +1,9 @@
 """A frozen teacher, any terms (Hinton, Vinyals, Dean 2015)."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from limbeck.errors import LimbeckError
@@ -14,19 +15,23 @@ from limbeck.tasks import Classification, Task, observe
 from limbeck.teachers import Teacher
 from limbeck.types import Batch, Context
 
+UNLABELLED = -100  # what torch's own cross-entropy passes over
+
 
 class Offline(Scheme):
     """The student learns from a teacher that no longer changes, and from the labels at T = 1.
 
     Hinton, Vinyals, Dean 2015, arXiv 1503.02531. The loss is ``task_weight`` · hard loss + Σ weight · term;
-    weights are free and need not sum to one.
+    weights are free and need not sum to one. With ``task_weight=None`` the labels are left out altogether: the first
+    stage of FitNets (Romero et al. 2015, arXiv 1412.6550), in which a student learns up to its guided layer while
+    what lies behind it gets no gradient and no decay.
 
     Args:
         student: the network to train.
         teacher: any :class:`limbeck.teachers.Teacher`; kept outside the scheme's parameters and state.
         terms: what is taught; a bare loss stands for a term on the task's first output, of weight 1.
         task: what the labels mean; classification unless told.
-        task_weight: weight of the hard loss, at least 0, or a schedule.
+        task_weight: weight of the hard loss, at least 0, or a schedule; ``None`` leaves the labels out.
         deploy: what to ship in place of the bare student, made of its modules: SimKD's student with the teacher's
             classifier.
 
@@ -50,7 +55,7 @@ class Offline(Scheme):
         teacher: Teacher,
         terms: Sequence[Term | DistillationLoss],
         task: Task | None = None,
-        task_weight: float | Schedule = 1.0,
+        task_weight: float | Schedule | None = 1.0,
         deploy: nn.Module | None = None,
     ):
         super().__init__(task or Classification())
@@ -70,7 +75,8 @@ class Offline(Scheme):
         self.teacher = teacher
         self.terms = nn.ModuleList(wired)
         self.deploy = deploy
-        self.task_weight = checked_weight("task_weight", task_weight)
+        self.task_weight = None if task_weight is None else checked_weight("task_weight", task_weight)
+        self.partial = task_weight is None
         self._wanted_of_student = _layers(self.task, [term.student for term in wired])
         self._wanted_of_teacher = _layers(self.task, [term.teacher for term in wired])
 
@@ -78,9 +84,9 @@ class Offline(Scheme):
         """Return ``task`` and one part for each term."""
         known = self.teacher(batch, self.task, self._wanted_of_teacher)
         outputs = observe(self.task, self.student, batch, "student", self._wanted_of_student)
-        context = Context(batch.targets, batch.index, self.progress)
+        context = Context(_labels(batch), batch.index, self.progress)
         parts = {}
-        if batch.targets is not None:
+        if self.task_weight is not None and batch.targets is not None:
             parts["task"] = value_at(self.task_weight, self.progress) * self.task.loss(outputs, batch)
         for term in self.terms:
             assert isinstance(term, Term)
@@ -101,7 +107,7 @@ class Offline(Scheme):
         fingerprint = getattr(self.teacher, "fingerprint", None)
         return {
             **super().identity(),
-            "task_weight": told(self.task_weight),
+            "task_weight": "none" if self.task_weight is None else told(self.task_weight),
             "terms": repr(self.terms),
             "teacher": fingerprint() if fingerprint else type(self.teacher).__name__,
         }
@@ -125,6 +131,14 @@ def _refuse_shared_weights(student: nn.Module, teacher: Teacher) -> None:
         raise LimbeckError(
             "Student and teacher share weights: give the teacher a copy, Frozen(copy.deepcopy(model))."
         )
+
+
+def _labels(batch: Batch) -> Any:
+    """Return the targets, with -100 for class indices that are no label: losses pass those rows over."""
+    targets = batch.targets
+    if batch.labelled is None or not isinstance(targets, Tensor) or targets.is_floating_point():
+        return targets
+    return torch.where(batch.labelled, targets, UNLABELLED)
 
 
 def _layers(task: Task, groups: Sequence[Names]) -> tuple[str, ...]:

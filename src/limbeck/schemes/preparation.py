@@ -36,7 +36,7 @@ class Preparation(Scheme):
     """
 
     forwards: ClassVar[Mapping[str, int]] = {"student": 0, "teacher": 1}
-    partial: ClassVar[bool] = True
+    partial = True
 
     def __init__(self, student: nn.Module, teacher: Teacher, terms: Sequence[Term], task: Task):
         super().__init__(task)

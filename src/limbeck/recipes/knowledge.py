@@ -1,0 +1,275 @@
+"""Settings of what is taught: losses by name, their weights, schedules and layers."""
+
+import inspect
+from typing import Annotated, Any, TypeAlias
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from limbeck import losses
+from limbeck.errors import LimbeckError, did_you_mean
+from limbeck.schemes.schedule import Schedule, parse_schedule
+
+LOSSES = tuple(sorted((name for name in losses.__all__ if name != "DistillationLoss"), key=str.lower))
+MEASURED = ("student_channels", "teacher_channels", "samples")
+"""Constructor arguments that are read off the networks and the data, and so are no settings."""
+USUAL = {"classification": "KD"}
+"""The loss of a task when nobody names one; of other tasks, LogitRegression."""
+
+
+def _amount(value: float | str) -> float | str:
+    """Accept a finite number of at least zero, or a schedule as text."""
+    if isinstance(value, str):
+        try:
+            parse_schedule(value)
+        except LimbeckError as error:
+            raise ValueError(str(error)) from error
+    elif value < 0:
+        raise ValueError(f"must be at least 0, or a schedule such as linear(0.9, 0.1), not {value:g}")
+    return value
+
+
+def _temperature(value: float | str) -> float | str:
+    """Accept a number above zero, or a schedule that never reaches zero."""
+    _amount(value)
+    ends = _ends(value)
+    if min(ends) <= 0:
+        raise ValueError(f"must be above 0, not {value}")
+    return value
+
+
+def _ends(value: float | str) -> tuple[float, float]:
+    """Return where an amount starts and where it ends."""
+    if isinstance(value, str):
+        schedule: Any = parse_schedule(value)
+        return schedule.first, schedule.last
+    return value, value
+
+
+def _pair(text: str) -> str:
+    student, equals, teacher = text.partition("=")
+    if not equals or not student.strip() or not teacher.strip():
+        raise ValueError(f"a pair of layers is written STUDENT=TEACHER, such as layer3=layer4, not {text!r}")
+    return text
+
+
+Amount: TypeAlias = Annotated[float | str, AfterValidator(_amount)]
+"""A number, or a schedule as text: ``linear(0.9, 0.1)``, ``cosine(…)``, ``step(…)``."""
+Temperature: TypeAlias = Annotated[float | str, AfterValidator(_temperature)]
+"""The same, above zero."""
+LayerPair: TypeAlias = Annotated[str, AfterValidator(_pair)]
+"""``STUDENT_LAYER=TEACHER_LAYER``, as ``limbeck layers`` writes them."""
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+
+class Taught(_Settings):
+    """One loss with its settings, and the layers it is put between.
+
+    Example:
+        >>> Taught(loss="KD", temperature=2).build()
+        KD(temperature=2)
+    """
+
+    loss: str
+    """Name of a loss, as `limbeck losses` lists it."""
+    weight: Amount | None = None
+    """A number, or a schedule such as `linear(1, 0)`; the paper's unless told."""
+    temperature: Temperature | None = None
+    """For the losses that have one; the loss's default unless told."""
+    pairs: list[LayerPair] = Field(default_factory=list)
+    """Layers as `STUDENT=TEACHER`; where the loss's paper puts it unless told (see `limbeck layers`)."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Further settings of the loss, by their names in its constructor."""
+
+    @field_validator("loss")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        return known_loss(name)
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Taught":
+        try:
+            self.build()
+        except LimbeckError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    @property
+    def kind(self) -> type[losses.DistillationLoss]:
+        """The loss's class."""
+        found: type[losses.DistillationLoss] = getattr(losses, self.loss)
+        return found
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings for the constructor: a scheduled temperature starts where its schedule does."""
+        settings = dict(self.options)
+        if self.temperature is not None:
+            settings["temperature"] = _ends(self.temperature)[0]
+        return settings
+
+    def schedules(self) -> dict[str, Schedule]:
+        """Return the loss's settings that change in training."""
+        return {"temperature": parse_schedule(self.temperature)} if isinstance(self.temperature, str) else {}
+
+    def build(self, **measured: Any) -> losses.DistillationLoss:
+        """Return the loss with its settings.
+
+        Args:
+            **measured: channels and samples, as the networks and the data have them; small ones unless told.
+
+        Raises:
+            LimbeckError: a setting that the loss does not have, or out of range.
+        """
+        known = list(inspect.signature(self.kind).parameters)
+        settings = self.settings()
+        own = [name for name in known if name not in MEASURED]
+        unknown = [name for name in settings if name not in own]
+        if unknown:
+            raise LimbeckError(
+                f"{self.loss} has no setting {unknown[0]!r}; it has {', '.join(own) or 'none'}."
+                f"{did_you_mean(unknown[0], own)}"
+            )
+        stand_in = {"student_channels": 8, "teacher_channels": 8, "samples": 64}
+        if self.kind.several:
+            stand_in |= {"student_channels": (8, 8), "teacher_channels": (8, 8)}  # type: ignore[dict-item]
+        sizes = {name: measured.get(name, stand_in[name]) for name in MEASURED if name in known}
+        loss: losses.DistillationLoss = self.kind(**settings, **sizes)
+        return loss
+
+    def amount(self) -> float | Schedule:
+        """Return the weight, or its schedule."""
+        if self.weight is None:
+            return self.kind.usual_weights[1]
+        return as_amount(self.weight)
+
+
+class Knowledge(_Settings):
+    """What is taught, and how much it weighs beside the labels.
+
+    Example:
+        >>> Knowledge(loss="KD", kd_weight=0.7).weights()
+        (0.30000000000000004, 0.7)
+        >>> Knowledge(kd_weight=2.0, task_weight=1.0).weights()
+        (1.0, 2.0)
+    """
+
+    loss: str | None = None
+    """Name of a loss, as `limbeck losses` lists it; KD for classes and LogitRegression for values unless told."""
+    temperature: Temperature | None = None
+    """Temperature of the soft targets, for the losses that have one: a number, or a schedule such as
+    `linear(8, 1)`; the loss's default unless told."""
+    task_weight: Amount | None = None
+    """Weight of the hard loss, a number or a schedule; the paper's unless told, or one minus `kd_weight` where the
+    paper's weights sum to one."""
+    kd_weight: Amount | None = None
+    """Weight of what the teacher says, a number or a schedule; the paper's unless told, or one minus `task_weight`
+    where the paper's weights sum to one."""
+    pairs: list[LayerPair] = Field(default_factory=list)
+    """Layers as `STUDENT=TEACHER`; where the loss's paper puts it unless told (see `limbeck layers`)."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Further settings of the loss, by their names in its constructor."""
+    also: list[Taught] = Field(default_factory=list)
+    """Further losses beside this one; for FitNets, what follows the hints in place of KD."""
+    first_stage: float | None = Field(default=None, ge=0, lt=1)
+    """Share of the epochs that the first stage takes, for the losses that have one (see `limbeck losses`); the
+    loss's own unless told, and 0 puts such a loss beside the labels from the start."""
+
+    @field_validator("loss")
+    @classmethod
+    def _known(cls, name: str | None) -> str | None:
+        return name if name is None else known_loss(name)
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Knowledge":
+        try:
+            if self.loss is not None:
+                self.taught().build()
+            self._refuse_stage()
+            weights = self.weights()
+        except LimbeckError as error:
+            raise ValueError(str(error)) from error
+        if not any(callable(each) or each > 0 for each in weights) and not self.also:
+            raise ValueError(
+                "task_weight and kd_weight are both 0, so there is nothing to learn from: raise one"
+            )
+        return self
+
+    def _refuse_stage(self) -> None:
+        kind = self.taught().kind
+        if self.first_stage and not kind.first_stage:
+            staged = ", ".join(name for name in LOSSES if getattr(losses, name).first_stage)
+            raise LimbeckError(
+                f"{kind.__name__} is taught from beginning to end and has no first_stage; {staged} have one."
+            )
+        if self.first_stage == 0 and kind.prepares:
+            raise LimbeckError(
+                f"{kind.__name__} must learn from the teacher first: give first_stage above 0."
+            )
+
+    def for_task(self, task: str) -> "Knowledge":
+        """Return these settings with the loss named: the task's own where none was.
+
+        Args:
+            task: ``"classification"`` or another.
+
+        Raises:
+            LimbeckError: a setting that the task's loss does not have.
+
+        Example:
+            >>> Knowledge().for_task("regression").loss
+            'LogitRegression'
+        """
+        named = self.model_copy(update={"loss": self.loss or USUAL.get(task, "LogitRegression")})
+        named.taught().build()
+        return named
+
+    def taught(self) -> Taught:
+        """Return the first loss as one of several."""
+        return Taught.model_construct(
+            loss=self.loss or USUAL["classification"],
+            weight=self.kd_weight,
+            temperature=self.temperature,
+            pairs=self.pairs,
+            options=self.options,
+        )
+
+    def build(self) -> losses.DistillationLoss:
+        """Return the first loss with its settings."""
+        return self.taught().build()
+
+    def weights(self) -> tuple[float | Schedule, float | Schedule]:
+        """Return the weights of the hard loss and of the first loss."""
+        usual = self.taught().kind.usual_weights
+        task, kd = self.task_weight, self.kd_weight
+        whole = abs(sum(usual) - 1) < 1e-9
+        if whole and (task is None) != (kd is None):
+            given = as_amount(task if task is not None else kd)  # type: ignore[arg-type]
+            name = "task_weight" if kd is None else "kd_weight"
+            if callable(given) or given > 1:
+                raise ValueError(
+                    f"{name} is {task if kd is None else kd}, so the other weight cannot be one minus it: give "
+                    "both weights"
+                )
+            return (given, 1 - given) if kd is None else (1 - given, given)
+        return (
+            usual[0] if task is None else as_amount(task),
+            usual[1] if kd is None else as_amount(kd),
+        )
+
+
+def known_loss(name: str) -> str:
+    """Return the name of a loss that exists.
+
+    Raises:
+        ValueError: no such loss; near names are given.
+    """
+    if name not in LOSSES:
+        raise ValueError(f"no loss {name!r}: `limbeck losses` lists them.{did_you_mean(name, LOSSES)}")
+    return name
+
+
+def as_amount(value: float | str) -> float | Schedule:
+    """Return a number as it is, and a schedule's text as the schedule."""
+    return parse_schedule(value) if isinstance(value, str) else float(value)

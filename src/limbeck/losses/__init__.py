@@ -8,7 +8,9 @@ from limbeck.losses.base import DistillationLoss
 from limbeck.losses.bounded_regression import BoundedRegression
 from limbeck.losses.cka import CKA
 from limbeck.losses.correlation_congruence import CorrelationCongruence
+from limbeck.losses.crd import CRD
 from limbeck.losses.ctkd import CTKD
+from limbeck.losses.cwd import CWD
 from limbeck.losses.dist import DIST
 from limbeck.losses.dkd import DKD
 from limbeck.losses.factor_transfer import FactorTransfer
@@ -21,30 +23,40 @@ from limbeck.losses.kd import KD
 from limbeck.losses.label_smoothing_teacher import LabelSmoothingTeacher
 from limbeck.losses.logit_regression import LogitRegression
 from limbeck.losses.logit_standardization import LogitStandardization
+from limbeck.losses.mgd import MGD
 from limbeck.losses.multi_level import MultiLevel
 from limbeck.losses.nkd import NKD
 from limbeck.losses.nst import NST
 from limbeck.losses.overhaul_feature import OverhaulFeature
+from limbeck.losses.pkd import PKD
 from limbeck.losses.pkt import PKT
 from limbeck.losses.rdm import RDM
+from limbeck.losses.review_kd import ReviewKD
 from limbeck.losses.rkd_angle import RKDAngle
 from limbeck.losses.rkd_distance import RKDDistance
+from limbeck.losses.sem_ckd import SemCKD
+from limbeck.losses.sim_kd import SimKD
 from limbeck.losses.similarity_preserving import SimilarityPreserving
 from limbeck.losses.skew_kl import SkewKL
 from limbeck.losses.vid import VID
+from limbeck.losses.vkd import VkD
 from limbeck.losses.wsld import WSLD
 
 __all__ = [
     "CKA",
+    "CRD",
     "CTKD",
+    "CWD",
     "DIST",
     "DKD",
     "FSP",
     "ICKD",
     "JSD",
     "KD",
+    "MGD",
     "NKD",
     "NST",
+    "PKD",
     "PKT",
     "RDM",
     "VID",
@@ -66,6 +78,10 @@ __all__ = [
     "OverhaulFeature",
     "RKDAngle",
     "RKDDistance",
+    "ReviewKD",
+    "SemCKD",
+    "SimKD",
     "SimilarityPreserving",
     "SkewKL",
+    "VkD",
 ]

@@ -2,9 +2,11 @@
 
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
-from limbeck.losses.base import DistillationLoss, Place
+from limbeck.functional.relation import centred, gram, unit, widened
+from limbeck.losses.base import DistillationLoss, Place, same_samples
 from limbeck.types import Context
 
 
@@ -50,5 +52,12 @@ class CKA(DistillationLoss):
     smallest_batch: ClassVar[int] = 3
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
-        """Return the loss."""
-        raise NotImplementedError
+        """Return 1 − CKA."""
+        same_samples("CKA", student, teacher, self.smallest_batch)
+        loss = 1 - torch.dot(_kernel(student), _kernel(teacher.detach()))
+        return loss.to(torch.promote_types(student.dtype, torch.float32))
+
+
+def _kernel(samples: Tensor) -> Tensor:
+    """Return the Gram matrix of centred rows, flattened and of length one."""
+    return unit(gram(centred(widened(samples), 0)).flatten(), 0)

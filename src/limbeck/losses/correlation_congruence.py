@@ -1,10 +1,14 @@
 """Correlation congruence for knowledge distillation (Peng et al. 2019)."""
 
+import math
 from typing import ClassVar
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from limbeck.losses.base import DistillationLoss, Place, positive, whole
+from limbeck.functional.relation import cosines, flattened
+from limbeck.losses.base import DistillationLoss, Place, positive, same_samples, whole
 from limbeck.types import Context
 
 
@@ -61,5 +65,19 @@ class CorrelationCongruence(DistillationLoss):
         self.order = None if order is None else whole("order", order)
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
-        """Return the loss."""
-        raise NotImplementedError
+        """Return the mean squared difference of the kernel matrices."""
+        same_samples("CorrelationCongruence", student, teacher, self.smallest_batch)
+        return F.mse_loss(self._kernel(student), self._kernel(teacher.detach()))
+
+    def extra_repr(self) -> str:
+        """Show the kernel in ``repr``."""
+        return f"gamma={self.gamma:g}, order={self.order}"
+
+    def _kernel(self, samples: Tensor) -> Tensor:
+        cosine = cosines(flattened(samples))
+        if self.order is None:
+            return torch.exp(2 * self.gamma * (cosine - 1))
+        total = torch.zeros_like(cosine)
+        for power in range(self.order, -1, -1):  # Horner
+            total = total * cosine + (2 * self.gamma) ** power / math.factorial(power)
+        return math.exp(-2 * self.gamma) * total

@@ -2,9 +2,12 @@
 
 from typing import ClassVar
 
+import torch.nn.functional as F
 from torch import Tensor
 
-from limbeck.losses.base import DistillationLoss, Place
+from limbeck.functional.precision import full_precision
+from limbeck.functional.relation import gram, unit
+from limbeck.losses.base import DistillationLoss, Place, maps, same_shape
 from limbeck.types import Context
 
 
@@ -51,5 +54,12 @@ class ICKD(DistillationLoss):
     usual_weights: ClassVar[tuple[float, float]] = (1.0, 2.5)
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
-        """Return the loss."""
-        raise NotImplementedError
+        """Return the squared difference of the channels' row-normalised Gram matrices over C, a mean over samples."""
+        maps("ICKD", student=student, teacher=teacher)
+        same_shape("ICKD", student, teacher)
+        return F.mse_loss(_correlations(student), _correlations(teacher.detach())) * student.shape[1]
+
+
+def _correlations(features: Tensor) -> Tensor:
+    """Return (N, C, C) inner products of channels, each row of length one."""
+    return unit(gram(full_precision(features).flatten(2)))

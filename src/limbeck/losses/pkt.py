@@ -2,10 +2,15 @@
 
 from typing import ClassVar
 
+import torch.nn.functional as F
 from torch import Tensor
 
-from limbeck.losses.base import DistillationLoss, Place
+from limbeck.functional.relation import cosines, flattened, without_diagonal
+from limbeck.losses.base import DistillationLoss, Place, same_samples
 from limbeck.types import Context
+
+FLOOR = 1e-6
+"""Added to affinities: of opposite rows they are 0, whose logarithm is not finite."""
 
 
 class PKT(DistillationLoss):
@@ -59,5 +64,18 @@ class PKT(DistillationLoss):
         self.diagonal = diagonal
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
-        """Return the loss."""
-        raise NotImplementedError
+        """Return KL(p_t ‖ p_s) between the affinities of each sample, a mean over samples."""
+        same_samples("PKT", student, teacher, self.smallest_batch)
+        log_s, log_t = self._log_affinity(student), self._log_affinity(teacher.detach())
+        return F.kl_div(log_s, log_t, reduction="batchmean", log_target=True)
+
+    def extra_repr(self) -> str:
+        """Show the setting in ``repr``."""
+        return f"diagonal={self.diagonal}"
+
+    def _log_affinity(self, samples: Tensor) -> Tensor:
+        """Return log p(j|i), with j over all samples or over all but i."""
+        affinity = cosines(flattened(samples)) * 0.5 + (0.5 + FLOOR)
+        if not self.diagonal:
+            affinity = without_diagonal(affinity)
+        return affinity.log() - affinity.sum(1, keepdim=True).log()

@@ -2,9 +2,12 @@
 
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
-from limbeck.losses.base import DistillationLoss, Place
+from limbeck.errors import LimbeckError
+from limbeck.functional.relation import centred, cosines, unit, widened
+from limbeck.losses.base import DistillationLoss, Place, same_samples
 from limbeck.types import Context
 
 
@@ -52,5 +55,23 @@ class RDM(DistillationLoss):
     smallest_batch: ClassVar[int] = 3
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
-        """Return the loss."""
-        raise NotImplementedError
+        """Return 1 − ρ of the two dissimilarity matrices."""
+        same_samples("RDM", student, teacher, self.smallest_batch)
+        loss = 1 - torch.dot(_dissimilarity(student), _dissimilarity(teacher.detach()))
+        return loss.to(torch.promote_types(student.dtype, torch.float32))
+
+
+def _dissimilarity(samples: Tensor) -> Tensor:
+    """Return what is above the diagonal, in one row, centred and of length one.
+
+    Correlations take the place of one less correlations: that changes the sign on both sides, and thus nothing.
+    """
+    rows = widened(samples)
+    if rows.shape[1] < 2:
+        raise LimbeckError(
+            f"RDM correlates samples over their features and needs at least two, not {tuple(samples.shape)}: name a "
+            "layer that gives more."
+        )
+    correlation = cosines(centred(rows, 1))
+    above = torch.triu_indices(len(rows), len(rows), 1, device=rows.device)
+    return unit(centred(correlation[above[0], above[1]], 0))

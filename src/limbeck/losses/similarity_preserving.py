@@ -2,9 +2,11 @@
 
 from typing import ClassVar
 
+import torch.nn.functional as F
 from torch import Tensor
 
-from limbeck.losses.base import DistillationLoss, Place
+from limbeck.functional.relation import flattened, gram, unit
+from limbeck.losses.base import DistillationLoss, Place, same_samples
 from limbeck.types import Context
 
 
@@ -50,5 +52,6 @@ class SimilarityPreserving(DistillationLoss):
     smallest_batch: ClassVar[int] = 2
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
-        """Return the loss."""
-        raise NotImplementedError
+        """Return the mean squared difference of the row-normalised Gram matrices."""
+        same_samples("SimilarityPreserving", student, teacher, self.smallest_batch)
+        return F.mse_loss(unit(gram(flattened(student))), unit(gram(flattened(teacher.detach()))))

@@ -6,9 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import orthogonal
 
-from limbeck.errors import LimbeckError
+from limbeck.adapters import given
 from limbeck.functional import full_precision, without_autocast
-from limbeck.losses.base import whole
 
 
 class Orthogonal(nn.Module):
@@ -42,18 +41,17 @@ class Orthogonal(nn.Module):
 
     def __init__(self, student_channels: int, teacher_channels: int):
         super().__init__()
-        self.student_channels = whole("student_channels", student_channels)
-        self.teacher_channels = whole("teacher_channels", teacher_channels)
+        self.student_channels = given.count("student_channels", student_channels)
+        self.teacher_channels = given.count("teacher_channels", teacher_channels)
         self.project = orthogonal(nn.Linear(student_channels, teacher_channels, bias=False))
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the projected features, in the layout of ``features``."""
-        axis = 1 if features.dim() == 4 else -1
-        if features.dim() < 2 or features.shape[axis] != self.student_channels:
-            raise LimbeckError(
-                f"Orthogonal was built for {self.student_channels} channels, but is given {tuple(features.shape)}: "
-                "make it with student_channels of the layer it follows."
-            )
+        given.tensor(
+            "Orthogonal", features, "vectors (N, D), tokens (N, L, D) or maps (N, D, H, W)", (2, 3, 4)
+        )
+        channels = features.shape[1 if features.dim() == 4 else -1]
+        given.width("Orthogonal", channels, self.student_channels, tuple(features.shape))
         with without_autocast(features):
             weight = cast(Tensor, self.project.weight)  # computed from the free parameter, once
             known = full_precision(features)

@@ -2,6 +2,7 @@
 
 from limbeck.adapters.layouts import ChannelsFirst, MapToTokens, TokensToMap
 from limbeck.adapters.match import match_layers, pair_of
+from limbeck.adapters.orthogonal import Orthogonal
 from limbeck.adapters.pairs import Matches, Pair
 from limbeck.adapters.sizes import Pool, Resize
 from limbeck.adapters.widths import Conv, Linear
@@ -12,6 +13,7 @@ __all__ = [
     "Linear",
     "MapToTokens",
     "Matches",
+    "Orthogonal",
     "Pair",
     "Pool",
     "Resize",

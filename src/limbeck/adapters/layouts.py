@@ -45,8 +45,7 @@ class TokensToMap(nn.Module):
                 f"{tokens.shape[1]} tokens are no {grid} after a prefix of {self.prefix}: set prefix to the "
                 "number of class and register tokens, and size to (H, W) of the patch grid."
             )
-        grid_of = tokens[:, self.prefix :].transpose(1, 2)
-        return grid_of.unflatten(2, (height, width))
+        return tokens[:, self.prefix :].transpose(1, 2).reshape(tokens.shape[0], -1, height, width)
 
     def extra_repr(self) -> str:
         """Show the settings in ``repr``."""

@@ -49,9 +49,9 @@ class Pair:
     why: str
 
     def adapter(self) -> nn.Module | None:
-        """Return a new bridge that, after ``student_form``, gives exactly ``teacher_shape``; ``None`` if it does already.
+        """Return a new bridge that, after ``student_form``, gives exactly ``teacher_shape``.
 
-        It is learnable where the widths differ, and then to be trained with the student.
+        ``None`` where the shapes agree already. It is learnable where the widths differ, and then to be trained with the student.
         """
         if self.student_shape == self.teacher_shape:
             return None
@@ -107,10 +107,11 @@ class Matches:
     Example:
         >>> from limbeck.adapters import match_layers
         >>> import torch
-        >>> net = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
+        >>> body = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.ReLU())
+        >>> net = nn.Sequential(body, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 2))
         >>> matches = match_layers(net, net, torch.zeros(1, 3, 8, 8))
         >>> [pair.student for pair in matches.at("embedding")], matches.last_map.student_shape
-        (['4@in'], (4, 4, 4))
+        (['3@in'], (4, 4, 4))
     """
 
     logits: Pair
@@ -148,8 +149,8 @@ class Matches:
             return (self.embedding,)
         if self.last_map is None or self.middle_map is None:
             raise LimbeckError(
-                f"{self.missing or 'One of the two networks'} has no feature maps to learn at the {place}: use a loss of the "
-                "embedding or the logits, or name two layers that give tensors (N, C, H, W)."
+                f"{self.missing or 'One of the two networks'} has no feature maps to learn at the {place}: use a "
+                "loss of the embedding or the logits, or name two layers that give tensors (N, C, H, W)."
             )
         return {"last map": (self.last_map,), "middle map": (self.middle_map,)}.get(place, self.every_map)
 

@@ -32,3 +32,23 @@ Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda or mps.")]
 Workers = Annotated[int | None, typer.Option(help="Loading processes.")]
 Tracker = Annotated[list[str] | None, typer.Option(help="tensorboard or mlflow (repeatable).")]
 Run = Annotated[Path, typer.Argument(help="A run folder.")]
+Loss = Annotated[
+    str | None, typer.Option(help="What is taught, as `limbeck losses` lists it; KD unless told.")
+]
+Also = Annotated[
+    list[str] | None,
+    typer.Option(help="A further loss, NAME or NAME=WEIGHT (repeatable); its settings go into a file."),
+]
+Pair = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Layers to teach between, STUDENT=TEACHER, as `limbeck layers` shows them (repeatable)."
+    ),
+]
+Temperature = Annotated[
+    str | None, typer.Option(help="Of the soft targets: a number, or a schedule such as 'linear(8, 1)'.")
+]
+KdWeight = Annotated[
+    str | None, typer.Option(help="Weight of what the teacher says: a number, or a schedule.")
+]
+TaskWeight = Annotated[str | None, typer.Option(help="Weight of the hard labels: a number, or a schedule.")]

@@ -1,17 +1,25 @@
 """Pure maths on tensors, free of models and training."""
 
 from limbeck.functional.angle import angle_huber
+from limbeck.functional.correlation import pearson
+from limbeck.functional.decoupling import decoupled_kl
 from limbeck.functional.divergence import entropy, row_kl, soft_kl, softened
+from limbeck.functional.gram import gram_gap
 from limbeck.functional.precision import full_precision, without_autocast
 from limbeck.functional.relation import cosines, distances, gram, squared_distances
+from limbeck.functional.reversal import reversed_gradient
 
 __all__ = [
     "angle_huber",
     "cosines",
+    "decoupled_kl",
     "distances",
     "entropy",
     "full_precision",
     "gram",
+    "gram_gap",
+    "pearson",
+    "reversed_gradient",
     "row_kl",
     "soft_kl",
     "softened",

@@ -1,11 +1,15 @@
 """Curriculum temperature for knowledge distillation (Li et al. 2023)."""
 
+from math import cos, pi
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from limbeck.functional.divergence import soft_kl
+from limbeck.functional.reversal import reversed_gradient
 from limbeck.losses.base import DistillationLoss, between, positive
+from limbeck.losses.rows import rows
 from limbeck.types import Context
 
 
@@ -28,7 +32,7 @@ class CTKD(DistillationLoss):
 
     Differs from the paper:
         The global form only; the paper also has an instance-wise one, in which a small network gives each sample a
-        temperature, and finds them about equal. Its public code counts the ramp in epochs (10 of 240) and steps at
+        temperature. Its public code counts the ramp in epochs (10 of 240) and steps at
         epochs; here it is a share of the training, so that it suits any budget, and is smooth.
 
     When it helps:
@@ -72,7 +76,21 @@ class CTKD(DistillationLoss):
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return T² · KL(p_t ‖ p_s) at the learnt temperature, whose gradient is reversed."""
-        raise NotImplementedError
+        known, taught = rows("CTKD", student, teacher)
+        temperature = reversed_gradient(self.temperature, self.strength(context))
+        return temperature**2 * soft_kl(known, taught, temperature)
+
+    def strength(self, context: Context | None = None) -> float:
+        """Return s, the share of θ's reversed gradient that is passed on now.
+
+        Example:
+            >>> from limbeck.types import Progress
+            >>> round(CTKD(ramp=0.5).strength(Context(progress=Progress(step=1, total_steps=4))), 4)
+            0.5
+        """
+        if context is None or context.progress is None or self.ramp == 0:
+            return 1.0
+        return 0.5 * (1 - cos(pi * min(1.0, context.progress.fraction / self.ramp)))
 
     def extra_repr(self) -> str:
         """Show the settings in ``repr``."""

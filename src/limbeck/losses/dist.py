@@ -4,7 +4,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from limbeck.losses.base import DistillationLoss, between, positive
+from limbeck.functional.correlation import pearson
+from limbeck.functional.divergence import softened
+from limbeck.losses.base import DistillationLoss, between, positive, same_samples
+from limbeck.losses.rows import rows
 from limbeck.types import Context
 
 
@@ -22,8 +25,8 @@ class DIST(DistillationLoss):
             columns = 1 − 1/C · Σ_c ρ(p_s[:, c], p_t[:, c])
             ρ(a, b) = Σ_i (a_i − ā)(b_i − b̄) / (‖a − ā‖ · ‖b − b̄‖)
 
-        loss = row_weight · rows + column_weight · columns. No T² is applied. Where a or b has no spread, that is
-        ‖a − ā‖ ≤ 16 ε · ‖a‖ with ε the machine epsilon of the precision, or ‖a − ā‖ < 1e-18, ρ is 0 and has no
+        loss = row_weight · rows + column_weight · columns. No T² is applied. Where a or b, of n values, has no spread,
+        that is ‖a − ā‖ ≤ max(16 ε √n |ā|, 1e-18) with ε the machine epsilon of the precision, ρ is 0 and has no
         gradient.
 
     Differs from the paper:
@@ -49,7 +52,7 @@ class DIST(DistillationLoss):
 
     Example:
         >>> import torch
-        >>> logits = torch.tensor([[2.0, 0.0, -1.0], [0.0, 1.0, 3.0]])
+        >>> logits = torch.tensor([[2.0, 0.0, -1.0], [0.0, 2.0, 3.0]])
         >>> abs(round(DIST()(logits, logits).item(), 5))
         0.0
     """
@@ -66,7 +69,10 @@ class DIST(DistillationLoss):
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return the weighted sum of one minus the mean correlation of rows and of columns."""
-        raise NotImplementedError
+        same_samples("DIST", student, teacher, self.smallest_batch)
+        p_s, p_t = (softened(each, self.temperature) for each in rows("DIST", student, teacher))
+        apart = [1 - pearson(p_s, p_t, dim).mean() for dim in (1, 0)]
+        return self.row_weight * apart[0] + self.column_weight * apart[1]
 
     def extra_repr(self) -> str:
         """Show the settings in ``repr``."""

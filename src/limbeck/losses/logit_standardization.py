@@ -2,9 +2,12 @@
 
 from typing import ClassVar
 
+import torch.nn.functional as F
 from torch import Tensor
 
+from limbeck.functional.divergence import soft_kl
 from limbeck.losses.base import DistillationLoss, positive
+from limbeck.losses.rows import rows
 from limbeck.types import Context
 
 
@@ -60,7 +63,11 @@ class LogitStandardization(DistillationLoss):
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return T² · KL between the softened distributions of the standardised logits."""
-        raise NotImplementedError
+        student, teacher = (
+            F.layer_norm(each, each.shape[-1:], eps=1e-6)
+            for each in rows("LogitStandardization", student, teacher)
+        )
+        return self.temperature**2 * soft_kl(student, teacher, self.temperature)
 
     def extra_repr(self) -> str:
         """Show the temperature in ``repr``."""

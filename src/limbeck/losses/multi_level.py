@@ -3,9 +3,16 @@
 from collections.abc import Sequence
 from typing import ClassVar
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from limbeck.errors import LimbeckError
+from limbeck.functional.divergence import row_kl
+from limbeck.functional.gram import gram_gap
+from limbeck.functional.precision import without_autocast
 from limbeck.losses.base import DistillationLoss, between, positive
+from limbeck.losses.rows import rows
 from limbeck.types import Context
 
 
@@ -64,12 +71,32 @@ class MultiLevel(DistillationLoss):
     ):
         super().__init__()
         self.temperatures = tuple(positive("each of temperatures", each) for each in temperatures)
+        if not self.temperatures:
+            raise LimbeckError("temperatures must list at least one number above 0: 2, 3, 4, 5, 6 is usual.")
         self.batch_weight = between("batch_weight", batch_weight, 0, float("inf"))
         self.class_weight = between("class_weight", class_weight, 0, float("inf"))
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return the sum of the three levels, a mean over temperatures."""
-        raise NotImplementedError
+        log_s, log_t = (
+            F.log_softmax(torch.stack([each / t for t in self.temperatures]), -1)
+            for each in rows("MultiLevel", student, teacher)
+        )
+        instances = row_kl(log_s, log_t).mean(-1).unbind()
+        loss = torch.stack([t**2 * each for t, each in zip(self.temperatures, instances, strict=True)]).mean()
+        if self.batch_weight or self.class_weight:
+            loss = loss + self._relations(log_s.exp(), log_t.exp())
+        return loss
+
+    def _relations(self, p_s: Tensor, p_t: Tensor) -> Tensor:
+        """Return the weighted Gram terms of (K, R, C) probabilities, a mean over the K temperatures."""
+        total = p_s.new_zeros(())
+        with without_autocast(p_s):
+            if self.batch_weight:
+                total = total + self.batch_weight * gram_gap(p_s, p_t).mean() / p_s.shape[1]
+            if self.class_weight:
+                total = total + self.class_weight * gram_gap(p_s.mT, p_t.mT).mean() / p_s.shape[2]
+        return total
 
     def extra_repr(self) -> str:
         """Show the settings in ``repr``."""

@@ -2,9 +2,13 @@
 
 from typing import ClassVar
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from limbeck.functional.decoupling import others
 from limbeck.losses.base import DistillationLoss, between, positive
+from limbeck.losses.rows import labelled_mean, labels, rows
 from limbeck.types import Context
 
 
@@ -63,7 +67,14 @@ class NKD(DistillationLoss):
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return the target part plus the weighted non-target part, a mean over labelled rows."""
-        raise NotImplementedError
+        known, taught = rows("NKD", student, teacher)
+        label, labelled = labels("NKD", student, context)
+        trust = torch.exp(-F.cross_entropy(taught, label, reduction="none"))
+        target = trust * F.cross_entropy(known, label, reduction="none")
+        log_s = F.log_softmax(others(known, label) / self.temperature, 1)
+        wanted = F.softmax(others(taught, label) / self.temperature, 1)
+        rest = -(wanted * log_s.masked_fill(wanted == 0, 0.0)).sum(1)  # 0 · log 0 where classes are masked
+        return labelled_mean(target + self.non_target_weight * self.temperature**2 * rest, labelled)
 
     def extra_repr(self) -> str:
         """Show the settings in ``repr``."""

@@ -2,9 +2,13 @@
 
 from typing import ClassVar
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor
 
+from limbeck.functional.divergence import row_kl
 from limbeck.losses.base import DistillationLoss, positive
+from limbeck.losses.rows import labelled_mean, labels, rows
 from limbeck.types import Context
 
 
@@ -61,7 +65,17 @@ class WSLD(DistillationLoss):
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return T² times the weighted KL, a mean over labelled rows."""
-        raise NotImplementedError
+        known, taught = rows("WSLD", student, teacher)
+        label, labelled = labels("WSLD", student, context)
+        log_s, log_t = (F.log_softmax(each / self.temperature, 1) for each in (known, taught))
+        weight = self.weights(known.detach(), taught, label)
+        return self.temperature**2 * labelled_mean(weight * row_kl(log_s, log_t), labelled)
+
+    @staticmethod
+    def weights(student: Tensor, teacher: Tensor, label: Tensor) -> Tensor:
+        """Return 1 − exp(−CE_s / CE_t) of each row of (R, C) logits, from 0 to 1."""
+        ce_s, ce_t = (F.cross_entropy(each, label, reduction="none") for each in (student, teacher))
+        return -torch.expm1(-ce_s / (ce_t + 1e-7))
 
     def extra_repr(self) -> str:
         """Show the temperature in ``repr``."""

@@ -1,0 +1,87 @@
+"""What losses on logits share: predictions as rows, the labels of some of them, a mean over those."""
+
+import torch
+from torch import Tensor
+
+from limbeck.errors import LimbeckError
+from limbeck.functional.precision import full_precision
+from limbeck.losses.base import distributions, needed
+from limbeck.types import Context
+
+UNLABELLED = -100
+"""Stands for no label, as in :func:`torch.nn.functional.cross_entropy`."""
+
+
+def rows(loss: str, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
+    """Return logits as (R, C) in at least single precision, the teacher's without a gradient.
+
+    Args:
+        loss: name of the loss, for the message.
+        student: (…, C).
+        teacher: (…, C).
+
+    Raises:
+        LimbeckError: shapes that differ; no class axis; fewer than two classes.
+
+    Example:
+        >>> [tuple(each.shape) for each in rows("KD", torch.zeros(4, 3, 7), torch.zeros(4, 3, 7))]
+        [(12, 7), (12, 7)]
+    """
+    distributions(loss, student, teacher)
+    return full_precision(student).flatten(0, -2), full_precision(teacher.detach()).flatten(0, -2)
+
+
+def labels(loss: str, student: Tensor, context: Context | None) -> tuple[Tensor, Tensor]:
+    """Return the label of each row of the logits, 0 where there is none, and which rows have one.
+
+    Args:
+        loss: name of the loss, for the message.
+        student: (…, C) logits.
+        context: its targets are (…) class indices, or -100.
+
+    Returns:
+        (R,) int64 and (R,) bool.
+
+    Raises:
+        LimbeckError: no targets; other than class indices of that shape.
+
+    Example:
+        >>> labels("DKD", torch.zeros(2, 5), Context(targets=torch.tensor([3, -100])))
+        (tensor([3, 0]), tensor([ True, False]))
+    """
+    targets = needed(loss, context, "targets")
+    if not _are_indices(targets, student):
+        given = tuple(targets.shape) if isinstance(targets, Tensor) else type(targets).__name__
+        kind = f"{targets.dtype} " if isinstance(targets, Tensor) else ""
+        raise LimbeckError(
+            f"{loss} needs a class index from 0 to {student.shape[-1] - 1} for each of {tuple(student.shape[:-1])}, "
+            f"or {UNLABELLED} for no label, not {kind}{given}: for other targets use KD, which needs none."
+        )
+    flat = targets.flatten().long()
+    known = flat != UNLABELLED
+    return torch.where(known, flat, 0), known
+
+
+def labelled_mean(values: Tensor, known: Tensor) -> Tensor:
+    """Return the mean over rows that have a label; 0, with a gradient of 0, if none has.
+
+    Args:
+        values: (R,).
+        known: (R,) bool.
+
+    Example:
+        >>> labelled_mean(torch.tensor([1.0, 2.0, 9.0]), torch.tensor([True, True, False])).item()
+        1.5
+    """
+    return torch.where(known, values, 0.0).sum() / known.sum().clamp(min=1)
+
+
+def _are_indices(targets: object, student: Tensor) -> bool:
+    if not isinstance(targets, Tensor) or targets.shape != student.shape[:-1]:
+        return False
+    if targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool:
+        return False
+    if targets.device.type != "cpu" or not len(targets):  # elsewhere the look would wait for the device
+        return True
+    inside = (targets >= 0) & (targets < student.shape[-1]) | (targets == UNLABELLED)
+    return bool(inside.all())

@@ -44,9 +44,13 @@ class DistillationLoss(nn.Module, ABC):
     smallest_batch: ClassVar[int] = 1
     """How many samples it needs to mean anything; the loop never gives it fewer."""
     prepares: ClassVar[bool] = False
-    """Whether its ``preparation(teacher) -> Tensor`` trains a part of it in a stage before the student learns."""
+    """Whether its ``preparation(teacher) -> Tensor`` trains a part of it in a stage before the student learns; its
+    ``prepared() -> nn.Module`` is that part, which is frozen afterwards."""
     first_stage: ClassVar[float] = 0.0
     """Share of the epochs of a first stage that is its alone, without labels, or its preparation's; 0 if none."""
+
+    def __init__(self) -> None:  # so that a loss without settings shows none
+        super().__init__()
 
     @abstractmethod
     def forward(self, student: Any, teacher: Any, context: Context | None = None) -> Tensor:

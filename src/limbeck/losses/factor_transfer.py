@@ -67,6 +67,7 @@ class FactorTransfer(DistillationLoss):
     same_shape: ClassVar[bool] = False
     usual_weights: ClassVar[tuple[float, float]] = (1.0, 500.0)
     prepares: ClassVar[bool] = True
+    first_stage: ClassVar[float] = 0.2
 
     def __init__(self, student_channels: int, teacher_channels: int, rate: float = 0.5):
         super().__init__()
@@ -95,6 +96,10 @@ class FactorTransfer(DistillationLoss):
         _has_channels("teacher", teacher, self.teacher_channels)
         features = teacher.detach()
         return F.mse_loss(full_precision(self.decoder(self.encoder(features))), full_precision(features))
+
+    def prepared(self) -> nn.Module:
+        """Return the paraphraser, to be frozen when its stage is over."""
+        return nn.ModuleList([self.encoder, self.decoder])
 
     def extra_repr(self) -> str:
         """Show the rate in ``repr``."""

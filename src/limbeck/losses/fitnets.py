@@ -48,6 +48,7 @@ class FitNets(DistillationLoss):
     kind = "feature"
     place: ClassVar[Place] = "middle map"
     usual_weights: ClassVar[tuple[float, float]] = (1.0, 100.0)
+    first_stage: ClassVar[float] = 0.3
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return the mean squared difference."""

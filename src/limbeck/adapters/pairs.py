@@ -51,7 +51,8 @@ class Pair:
     def adapter(self) -> nn.Module | None:
         """Return a new bridge that, after ``student_form``, gives exactly ``teacher_shape``.
 
-        ``None`` where the shapes agree already. It is learnable where the widths differ, and then to be trained with the student.
+        ``None`` where the shapes agree already. Where the widths differ it is learnable, to be trained with the
+        student.
         """
         if self.student_shape == self.teacher_shape:
             return None

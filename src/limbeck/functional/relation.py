@@ -14,6 +14,9 @@ ROUNDING = 64
 def flattened(samples: Tensor) -> Tensor:
     """Return each sample as one row, in full precision.
 
+    Of float16 the numbers below its smallest normal one, 6e-5, become 0: relations do not depend on scale, so that
+    their gradients for such rows would not fit in float16.
+
     Args:
         samples: (N, …).
 
@@ -24,7 +27,10 @@ def flattened(samples: Tensor) -> Tensor:
         >>> flattened(torch.zeros(2, 3, 4, 4)).shape
         torch.Size([2, 48])
     """
-    return full_precision(samples).reshape(samples.shape[0], -1)
+    rows = full_precision(samples).reshape(samples.shape[0], -1)
+    if samples.dtype == torch.float16:
+        rows = rows.masked_fill(rows.detach().abs() < torch.finfo(torch.float16).tiny, 0.0)
+    return rows
 
 
 def widened(samples: Tensor) -> Tensor:

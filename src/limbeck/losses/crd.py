@@ -1,11 +1,22 @@
 """Contrastive representation distillation (Tian, Krishnan, Isola 2020)."""
 
-from typing import ClassVar, Literal
+import math
+from typing import Any, ClassVar, Literal
 
+import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
-from limbeck.losses.base import DistillationLoss, Place, positive, whole
+from limbeck.errors import LimbeckError
+from limbeck.functional import full_precision, without_autocast
+from limbeck.functional.contrastive import log_mean_exp, noise_contrastive
+from limbeck.losses.base import DistillationLoss, Place, between, needed, positive, same_samples, whole
+from limbeck.losses.layers import built_for
+from limbeck.losses.negatives import other_classes, other_samples
 from limbeck.types import Context
+
+UNSEEN = -1
+"""Label of a sample that no batch has held yet."""
 
 
 class CRD(DistillationLoss):
@@ -53,7 +64,7 @@ class CRD(DistillationLoss):
         width: of the space in which embeddings are compared (the paper: 128).
         negatives: others for each sample (the paper: 16384 on CIFAR-100).
         temperature: τ > 0 (the paper's code: 0.07).
-        momentum: share of the old memory that an update keeps, 0 to below 1 (the paper's code: 0.5).
+        momentum: share of the old memory that an update keeps, 0 to 1 (the paper's code: 0.5).
         negatives_from: "other samples", or "other classes", which needs class labels as the batch's targets.
 
     Shape:
@@ -91,11 +102,119 @@ class CRD(DistillationLoss):
         negatives_from: Literal["other samples", "other classes"] = "other samples",
     ):
         super().__init__()
+        self.student_channels = whole("student_channels", student_channels)
+        self.teacher_channels = whole("teacher_channels", teacher_channels)
         self.samples = whole("samples", samples, 2)
+        self.width = whole("width", width)
+        self.negatives = whole("negatives", negatives)
         self.temperature = positive("temperature", temperature)
+        self.momentum = between("momentum", momentum, 0, 1)
+        if negatives_from not in ("other samples", "other classes"):
+            raise LimbeckError(
+                f"negatives_from is 'other samples' or 'other classes', not {negatives_from!r}."
+            )
+        self.negatives_from = negatives_from
         self.embed_student = nn.Linear(student_channels, width)
         self.embed_teacher = nn.Linear(teacher_channels, width)
+        reach = math.sqrt(3 / width)  # rows of length 1 on average
+        self.register_buffer("memory_student", torch.empty(samples, width).uniform_(-reach, reach))
+        self.register_buffer("memory_teacher", torch.empty(samples, width).uniform_(-reach, reach))
+        self.register_buffer("log_z", torch.zeros(2))
+        self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
+        labels = torch.full((samples,), UNSEEN) if negatives_from == "other classes" else None
+        self.register_buffer("labels", labels)
+
+    memory_student: Tensor
+    memory_teacher: Tensor
+    log_z: Tensor
+    batches: Tensor
+    labels: Tensor | None
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
-        """Return the contrastive loss of both sides."""
-        raise NotImplementedError
+        """Return the contrastive loss of both sides, and remember the embeddings in training mode."""
+        same_samples("CRD", student, teacher)
+        index = self._index(needed("CRD", context, "index"), student)
+        own = _embedded("student", self.embed_student, student)
+        taught = _embedded("teacher", self.embed_teacher, teacher.detach())
+        negatives, number = self._negatives(index, context)
+        sides = (own, self.memory_teacher), (taught, self.memory_student)
+        log_z = self._normalisers(sides, index, negatives)
+        offsets = log_z[:, None] + torch.log(number.to(log_z) / self.samples)
+        parts = [
+            noise_contrastive(*side, index, negatives, offset, self.temperature)
+            for side, offset in zip(sides, offsets, strict=True)
+        ]
+        if self.training:
+            self._remember(index, own.detach(), taught.detach())
+        return parts[0] + parts[1]
+
+    def extra_repr(self) -> str:
+        """Show the settings in ``repr``."""
+        return (
+            f"samples={self.samples}, negatives={self.negatives}, temperature={self.temperature:g}, "
+            f"momentum={self.momentum:g}, negatives_from={self.negatives_from!r}"
+        )
+
+    def _index(self, index: Any, student: Tensor) -> Tensor:
+        if not isinstance(index, Tensor) or index.shape != student.shape[:1] or index.is_floating_point():
+            told = f"{tuple(index.shape)}, {index.dtype}" if isinstance(index, Tensor) else repr(index)
+            raise LimbeckError(
+                f"CRD needs one whole number for each sample as the batch's index, not {told}."
+            )
+        rows: Tensor = index.to(student.device, torch.int64)
+        if bool(((rows < 0) | (rows >= self.samples)).any()):
+            raise LimbeckError(
+                f"CRD was made for samples={self.samples}, but the batch's index goes from {int(rows.min())} to "
+                f"{int(rows.max())}: give the size of the whole transfer set, whose samples are numbered from 0."
+            )
+        return rows
+
+    def _negatives(self, index: Tensor, context: Context | None) -> tuple[Tensor, Tensor]:
+        if self.labels is None:
+            return other_samples(index, self.samples, self.negatives)
+        targets = needed("CRD with other classes", context, "targets")
+        if not isinstance(targets, Tensor) or targets.shape != index.shape or targets.is_floating_point():
+            raise LimbeckError(
+                "CRD with negatives_from='other classes' needs one class label (N,) for each sample: without labels, "
+                "or with mixed ones, use 'other samples'."
+            )
+        labels = self.labels.index_copy(0, index, targets.to(self.labels))
+        if self.training:
+            self.labels.copy_(labels)
+        return other_classes(index, labels, self.negatives)
+
+    def _normalisers(
+        self, sides: tuple[tuple[Tensor, Tensor], ...], index: Tensor, negatives: Tensor
+    ) -> Tensor:
+        """Return log Z of both sides: what the first batch in training mode gave."""
+        if int(self.batches) > 0:
+            return self.log_z
+        means = [log_mean_exp(*side, index, negatives, self.temperature) for side in sides]
+        log_z = torch.stack(means) + math.log(self.samples)
+        if self.training:
+            self.log_z.copy_(log_z)
+        return log_z
+
+    @torch.no_grad()
+    def _remember(self, index: Tensor, own: Tensor, taught: Tensor) -> None:
+        rows, places = torch.unique(index, return_inverse=True)
+        for memory, embedded in (self.memory_student, own), (self.memory_teacher, taught):
+            sums = memory.new_zeros(len(rows), memory.shape[1]).index_add_(0, places, embedded)
+            means = sums / places.bincount()[:, None]
+            memory[rows] = _unit(self.momentum * memory[rows] + (1 - self.momentum) * means)
+        self.batches += 1
+
+
+def _embedded(whose: str, embed: nn.Linear, features: Tensor) -> Tensor:
+    if features.dim() != 2:
+        raise LimbeckError(
+            f"CRD compares vectors (N, D), but the {whose} gives {tuple(features.shape)}: name the layer before the "
+            "classifier, or put an adapter that pools before it."
+        )
+    built_for("CRD", whose, features, embed.in_features)
+    with without_autocast(features):  # at a temperature of 0.07 half precision is too coarse
+        return _unit(embed(full_precision(features)))
+
+
+def _unit(value: Tensor) -> Tensor:
+    return F.normalize(value, dim=-1, eps=1e-6)

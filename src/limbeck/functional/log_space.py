@@ -43,21 +43,3 @@ def log_mixture(log_p: Tensor, log_q: Tensor, share: float) -> Tensor:
     if share in (0.0, 1.0):
         return log_p if share else log_q
     return torch.logaddexp(log_p + math.log(share), log_q + math.log1p(-share))
-
-
-def kl_of_rows(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """Return KL(p ‖ q) of each row, in nats; gradients reach both.
-
-    Args:
-        log_p: (…, C) from :func:`log_softened` or :func:`log_mixture`.
-        log_q: (…, C) likewise.
-
-    Returns:
-        (…).
-
-    Example:
-        >>> half = torch.tensor([0.5, 0.5]).log()
-        >>> kl_of_rows(half, half).item()
-        0.0
-    """
-    return (log_p.exp() * (log_p - log_q)).sum(-1)

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from limbeck.errors import LimbeckError
-from limbeck.functional.log_space import kl_of_rows, log_softened
-from limbeck.losses.base import DistillationLoss, between, distributions, positive
+from limbeck.functional.divergence import row_kl
+from limbeck.functional.log_space import log_softened
+from limbeck.losses.base import DistillationLoss, between, positive
+from limbeck.losses.rows import rows
 from limbeck.types import Context
 
 
@@ -81,8 +83,7 @@ class AlphaDivergence(DistillationLoss):
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return the mean of the rows' largest divergences, with the surrogate's gradient."""
-        distributions("AlphaDivergence", student, teacher)
-        log_s, log_t = log_softened(student), log_softened(teacher.detach())
+        log_s, log_t = (log_softened(each) for each in rows("AlphaDivergence", student, teacher))
         both = [self._divergence(order, log_s, log_t) for order in self.orders]
         values, largest = torch.stack([value for value, _ in both]).max(0)
         surrogates = torch.stack([surrogate for _, surrogate in both]).gather(0, largest[None])
@@ -92,7 +93,7 @@ class AlphaDivergence(DistillationLoss):
         """Return each row's D_α, without gradient, and what has its gradient."""
         known = log_s.detach()
         if order == 1:
-            return kl_of_rows(log_t, known), -(log_t.exp() * log_s).sum(-1)
+            return row_kl(known, log_t), -(log_t.exp() * log_s).sum(-1)
         exponent = order * (log_t - known)
         if self.clip is not None:
             exponent = exponent.clamp_max(math.log(self.clip))

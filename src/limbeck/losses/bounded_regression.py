@@ -73,7 +73,7 @@ class BoundedRegression(DistillationLoss):
     paper: ClassVar[str] = "Chen, Choi, Yu, Han, Chandraker 2017, NIPS"
     same_shape: ClassVar[bool] = False  # a teacher that tells its spread has a column more
     usual_weights: ClassVar[tuple[float, float]] = (1.0, 0.5)  # the paper's ν
-    needs: ClassVar[frozenset[str]] = frozenset({"targets"})  # only "bounded" does
+    needs: ClassVar[frozenset[str]] = frozenset({"targets"})
 
     def __init__(self, form: Form = "bounded", margin: float = 0.0, spread: float | None = None):
         super().__init__()
@@ -87,6 +87,8 @@ class BoundedRegression(DistillationLoss):
                 f'margin belongs to form="bounded" and spread to form="likelihood", not to {form!r}: leave it out.'
             )
         self.form = form
+        if form != "bounded":
+            self.needs = frozenset()  # type: ignore[misc]  # the class tells of its default form
         self.margin = between("margin", margin, -math.inf, math.inf)
         self.spread = None if spread is None else positive("spread", spread)
 

@@ -5,8 +5,8 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor
 
-from limbeck.functional.precision import full_precision
-from limbeck.losses.base import DistillationLoss, distributions
+from limbeck.losses.base import DistillationLoss
+from limbeck.losses.rows import rows
 from limbeck.types import Context
 
 
@@ -54,6 +54,5 @@ class HardDistillation(DistillationLoss):
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return the cross-entropy of the student against the teacher's decisions."""
-        distributions("HardDistillation", student, teacher)
-        decisions = teacher.detach().argmax(-1)
-        return F.cross_entropy(full_precision(student).flatten(0, -2), decisions.flatten())
+        known, taught = rows("HardDistillation", student, teacher)
+        return F.cross_entropy(known, taught.argmax(1))

@@ -4,8 +4,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from limbeck.functional.log_space import kl_of_rows, log_mixture, log_softened
-from limbeck.losses.base import DistillationLoss, between, distributions, positive
+from limbeck.functional.divergence import row_kl
+from limbeck.functional.log_space import log_mixture, log_softened
+from limbeck.losses.base import DistillationLoss, between, positive
+from limbeck.losses.rows import rows
 from limbeck.types import Context
 
 
@@ -62,18 +64,16 @@ class JSD(DistillationLoss):
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return T² · the generalised Jensen–Shannon divergence."""
-        distributions("JSD", student, teacher)
-        log_s = log_softened(student, self.temperature)
-        log_t = log_softened(teacher.detach(), self.temperature)
-        return self.temperature**2 * self._rows(log_s, log_t).mean()
+        log_s, log_t = (log_softened(each, self.temperature) for each in rows("JSD", student, teacher))
+        return self.temperature**2 * self._divergence(log_s, log_t).mean()
 
-    def _rows(self, log_s: Tensor, log_t: Tensor) -> Tensor:
+    def _divergence(self, log_s: Tensor, log_t: Tensor) -> Tensor:
         if self.mixture == 0:
-            return kl_of_rows(log_t, log_s)
+            return row_kl(log_s, log_t)
         if self.mixture == 1:
-            return kl_of_rows(log_s, log_t)
+            return row_kl(log_t, log_s)
         log_m = log_mixture(log_t, log_s, self.mixture)
-        return self.mixture * kl_of_rows(log_t, log_m) + (1 - self.mixture) * kl_of_rows(log_s, log_m)
+        return self.mixture * row_kl(log_m, log_t) + (1 - self.mixture) * row_kl(log_m, log_s)
 
     def extra_repr(self) -> str:
         """Show the settings in ``repr``."""

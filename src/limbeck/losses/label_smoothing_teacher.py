@@ -6,12 +6,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from limbeck.errors import LimbeckError
-from limbeck.functional.log_space import kl_of_rows, log_softened
-from limbeck.losses.base import DistillationLoss, between, distributions, needed, positive
+from limbeck.functional.divergence import row_kl
+from limbeck.functional.log_space import log_softened
+from limbeck.losses.base import DistillationLoss, between, positive
+from limbeck.losses.rows import labelled_mean, labels, rows
 from limbeck.types import Context
-
-NO_LABEL = -100  # as in torch.nn.functional.cross_entropy
 
 
 class LabelSmoothingTeacher(DistillationLoss):
@@ -72,35 +71,17 @@ class LabelSmoothingTeacher(DistillationLoss):
 
     def forward(self, student: Tensor, teacher: object = None, context: Context | None = None) -> Tensor:
         """Return T² · KL(u_T ‖ p_s); ``teacher`` is ignored."""
-        distributions("LabelSmoothingTeacher", student, student)
-        targets = _labels(needed("LabelSmoothingTeacher", context, "targets"), student)
-        log_s = log_softened(student, self.temperature)
-        rows = kl_of_rows(log_softened(self.logits(targets, log_s), self.temperature), log_s)
-        labelled = targets != NO_LABEL
-        return self.temperature**2 * (rows * labelled).sum() / labelled.sum().clamp_min(1)
+        known, _ = rows("LabelSmoothingTeacher", student, student)
+        targets, labelled = labels("LabelSmoothingTeacher", student, context)
+        log_s = log_softened(known, self.temperature)
+        log_u = log_softened(self.logits(targets, log_s), self.temperature)
+        return self.temperature**2 * labelled_mean(row_kl(log_s, log_u), labelled)
 
     def logits(self, targets: Tensor, like: Tensor) -> Tensor:
-        """Return the virtual teacher's logits log u for class indices (…), as a tensor ``like`` (…, C)."""
+        """Return the virtual teacher's logits log u for class indices (R,), as a tensor ``like`` (R, C)."""
         elsewhere = torch.full_like(like, math.log((1 - self.probability) / (like.shape[-1] - 1)))
-        return elsewhere.scatter(-1, targets.clamp_min(0).unsqueeze(-1), math.log(self.probability))
+        return elsewhere.scatter(1, targets.unsqueeze(1), math.log(self.probability))
 
     def extra_repr(self) -> str:
         """Show the settings in ``repr``."""
         return f"probability={self.probability:g}, temperature={self.temperature:g}"
-
-
-def _labels(targets: object, student: Tensor) -> Tensor:
-    """Return class indices, one for each row, after checking them."""
-    if (
-        isinstance(targets, Tensor)
-        and targets.shape == student.shape[:-1]
-        and not targets.is_floating_point()
-    ):
-        known = (targets == NO_LABEL) | ((targets >= 0) & (targets < student.shape[-1]))
-        if targets.device.type != "cpu" or known.all():  # a GPU would have to be waited for
-            return targets.long()
-    told = f"shape {tuple(targets.shape)}" if isinstance(targets, Tensor) else repr(targets)
-    raise LimbeckError(
-        f"LabelSmoothingTeacher needs one class index below {student.shape[-1]} for each row of the student's "
-        f"{tuple(student.shape)}, or -100 for none, but the targets have {told}: give indices, not probabilities."
-    )

@@ -4,8 +4,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from limbeck.functional.log_space import kl_of_rows, log_mixture, log_softened
-from limbeck.losses.base import DistillationLoss, between, distributions, positive
+from limbeck.functional.divergence import row_kl
+from limbeck.functional.log_space import log_mixture, log_softened
+from limbeck.losses.base import DistillationLoss, between, positive
+from limbeck.losses.rows import rows
 from limbeck.types import Context
 
 
@@ -65,11 +67,9 @@ class SkewKL(DistillationLoss):
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return T² · KL of one side against the mixture of both."""
-        distributions("SkewKL", student, teacher)
-        log_s = log_softened(student, self.temperature)
-        log_t = log_softened(teacher.detach(), self.temperature)
+        log_s, log_t = (log_softened(each, self.temperature) for each in rows("SkewKL", student, teacher))
         log_p, log_q = (log_s, log_t) if self.reverse else (log_t, log_s)
-        return self.temperature**2 * kl_of_rows(log_p, log_mixture(log_p, log_q, self.skew)).mean()
+        return self.temperature**2 * row_kl(log_mixture(log_p, log_q, self.skew), log_p).mean()
 
     def extra_repr(self) -> str:
         """Show the settings in ``repr``."""

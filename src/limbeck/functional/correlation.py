@@ -4,16 +4,17 @@ import torch
 from torch import Tensor
 
 
-def pearson(one: Tensor, other: Tensor, dim: int = -1) -> Tensor:
+def pearson(one: Tensor, other: Tensor, dim: int = -1, eps: float = 0.0) -> Tensor:
     """Return Pearson's correlation of two tensors along a dimension: the cosine of what is left without the mean.
 
-    Where one of them has no spread the correlation is 0, with a gradient of 0: rounding leaves something there, and
-    dividing by that would give noise of any size.
+    Where one of them varies by no more than rounding leaves, the correlation is 0, with a gradient of 0: dividing by
+    that would give noise of any size.
 
     Args:
         one: any shape.
         other: the same shape.
         dim: along which values correlate.
+        eps: added to the product of the two norms; at least 0.
 
     Returns:
         The shape without ``dim``, from −1 to 1.
@@ -23,20 +24,17 @@ def pearson(one: Tensor, other: Tensor, dim: int = -1) -> Tensor:
         >>> [round(each, 4) for each in pearson(2 * x + 1, x).tolist()]
         [1.0, 0.0]
     """
-    one, spread_one, varies_one = _centred(one, dim)
-    other, spread_other, varies_other = _centred(other, dim)
+    one, norm_one, varies_one = _centred(one, dim)
+    other, norm_other, varies_other = _centred(other, dim)
     varies = varies_one & varies_other
-    spreads = torch.where(varies, spread_one * spread_other, 1.0)
-    return torch.where(varies, (one * other).sum(dim) / spreads, 0.0)
+    norms = torch.where(varies, norm_one * norm_other + eps, 1.0)
+    return torch.where(varies, (one * other).sum(dim) / norms, 0.0)
 
 
 def _centred(values: Tensor, dim: int) -> tuple[Tensor, Tensor, Tensor]:
     """Return the values less their mean, the norm of that, and whether it is more than rounding leaves."""
     mean = values.mean(dim, keepdim=True)
     centred = values - mean
-    spread = torch.linalg.vector_norm(centred, dim=dim)
+    norm = torch.linalg.vector_norm(centred, dim=dim)
     rounding = 16 * torch.finfo(values.dtype).eps * values.shape[dim] ** 0.5
-    least = (rounding * mean.detach().squeeze(dim).abs()).clamp(
-        min=1e-18
-    )  # so that a product of two is above 0
-    return centred, spread, spread > least
+    return centred, norm, norm > rounding * mean.detach().squeeze(dim).abs()

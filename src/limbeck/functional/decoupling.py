@@ -27,25 +27,24 @@ def others(logits: Tensor, labels: Tensor) -> Tensor:
     return logits.scatter(1, labels[:, None], logits[:, :1])[:, 1:]
 
 
-def decoupled(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the log-probabilities of label and rest, and those of the other classes normalised to sum to one.
+def log_odds(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return log p_y / (1 − p_y): the label's logit less the log-sum-exp of the others.
+
+    From it follow log p_y = logsigmoid(o) and log (1 − p_y) = logsigmoid(−o), exact however sure the prediction is,
+    where the logarithm of a softmax rounds to 0 or minus infinity.
 
     Args:
         logits: (R, C).
         labels: (R,) int64, from 0 to C − 1.
 
     Returns:
-        (R, 2) log p_y and log (1 − p_y), each exact however sure the prediction is; (R, C − 1) as :func:`others`.
+        (R,).
 
     Example:
-        >>> pair, rest = decoupled(torch.tensor([[4000.0, 0.0, 0.0]]), torch.tensor([0]))
-        >>> [round(each, 4) for each in pair[0].tolist()], rest.exp().tolist()
-        ([0.0, -3999.3069], [[0.5, 0.5]])
+        >>> round(log_odds(torch.tensor([[4000.0, 0.0, 0.0]]), torch.tensor([0])).item(), 4)
+        3999.3069
     """
-    wrong = others(logits, labels)
-    total = wrong.logsumexp(1, keepdim=True)
-    pair = torch.cat([logits.gather(1, labels[:, None]), total], 1)
-    return F.log_softmax(pair, 1), wrong - total
+    return logits.gather(1, labels[:, None]).squeeze(1) - others(logits, labels).logsumexp(1)
 
 
 def decoupled_kl(student: Tensor, teacher: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -66,5 +65,13 @@ def decoupled_kl(student: Tensor, teacher: Tensor, labels: Tensor) -> tuple[Tens
         >>> [each.item() for each in decoupled_kl(sure, unsure, torch.tensor([0]))]
         [1999.306884765625, 0.0]
     """
-    (pair_s, rest_s), (pair_t, rest_t) = decoupled(student, labels), decoupled(teacher, labels)
+    (pair_s, rest_s), (pair_t, rest_t) = _decoupled(student, labels), _decoupled(teacher, labels)
     return row_kl(pair_s, pair_t), row_kl(rest_s, rest_t)
+
+
+def _decoupled(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return (R, 2) log-probabilities of label and rest, and (R, C − 1) of the rest normalised."""
+    wrong = others(logits, labels)
+    total = wrong.logsumexp(1, keepdim=True)
+    odds = logits.gather(1, labels[:, None]) - total
+    return F.logsigmoid(torch.cat([odds, -odds], 1)), wrong - total

@@ -23,17 +23,17 @@ class DIST(DistillationLoss):
 
             rows    = 1 − 1/R · Σ_r ρ(p_s[r, :], p_t[r, :])
             columns = 1 − 1/C · Σ_c ρ(p_s[:, c], p_t[:, c])
-            ρ(a, b) = Σ_i (a_i − ā)(b_i − b̄) / (‖a − ā‖ · ‖b − b̄‖)
+            ρ(a, b) = Σ_i (a_i − ā)(b_i − b̄) / (‖a − ā‖ · ‖b − b̄‖ + 1e-8)
 
-        loss = row_weight · rows + column_weight · columns. No T² is applied. Where a or b, of n values, has no spread,
-        that is ‖a − ā‖ ≤ max(16 ε √n |ā|, 1e-18) with ε the machine epsilon of the precision, ρ is 0 and has no
-        gradient.
+        loss = row_weight · rows + column_weight · columns. No T² is applied. Where a or b, of n values, varies by no
+        more than rounding leaves, that is ‖a − ā‖ ≤ 16 ε √n |ā| with ε the machine epsilon of the precision, ρ is 0
+        and has no gradient: where all predictions are equal there is nothing to correlate, and the cost is 1.
 
     Differs from the paper:
-        Nothing. Its later public code (and torchdistill) multiplies by T², which the paper does not: a correlation
-        is blind to scale, so its gradient keeps its size without it. At T = 1 both are the same; elsewhere give the
-        term T² times the weight to reproduce that code. They add 1e-8 to the norms, so that rarely predicted classes
-        fade out; here these count in full, whatever their size.
+        Nothing; the 1e-8 is that of the authors' code, by which classes that nobody predicts fade out. Their later
+        code, and torchdistill, multiply by T², which the paper does not: a correlation is blind to scale, so its
+        gradient keeps its size without it. At T = 1 both are the same; elsewhere give the term T² times the weight
+        to reproduce that code. torchdistill raises each norm to at least 1e-8 instead.
 
     When it helps:
         When the teacher is much stronger than the student, or trained with other augmentation. Columns are noisy in
@@ -71,7 +71,7 @@ class DIST(DistillationLoss):
         """Return the weighted sum of one minus the mean correlation of rows and of columns."""
         same_samples("DIST", student, teacher, self.smallest_batch)
         p_s, p_t = (softened(each, self.temperature) for each in rows("DIST", student, teacher))
-        apart = [1 - pearson(p_s, p_t, dim).mean() for dim in (1, 0)]
+        apart = [1 - pearson(p_s, p_t, dim, eps=1e-8).mean() for dim in (1, 0)]
         return self.row_weight * apart[0] + self.column_weight * apart[1]
 
     def extra_repr(self) -> str:

@@ -70,9 +70,11 @@ class MultiLevel(DistillationLoss):
         class_weight: float = 1.0,
     ):
         super().__init__()
+        if not isinstance(temperatures, Sequence) or not temperatures:
+            raise LimbeckError(
+                f"temperatures must list at least one number, such as 2, 3, 4, not {temperatures!r}."
+            )
         self.temperatures = tuple(positive("each of temperatures", each) for each in temperatures)
-        if not self.temperatures:
-            raise LimbeckError("temperatures must list at least one number above 0: 2, 3, 4, 5, 6 is usual.")
         self.batch_weight = between("batch_weight", batch_weight, 0, float("inf"))
         self.class_weight = between("class_weight", class_weight, 0, float("inf"))
 

@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from limbeck.functional.decoupling import log_odds
 from limbeck.functional.divergence import row_kl
 from limbeck.losses.base import DistillationLoss, positive
 from limbeck.losses.rows import labelled_mean, labels, rows
@@ -74,7 +75,7 @@ class WSLD(DistillationLoss):
     @staticmethod
     def weights(student: Tensor, teacher: Tensor, label: Tensor) -> Tensor:
         """Return 1 − exp(−CE_s / CE_t) of each row of (R, C) logits, from 0 to 1."""
-        ce_s, ce_t = (F.cross_entropy(each, label, reduction="none") for each in (student, teacher))
+        ce_s, ce_t = (-F.logsigmoid(log_odds(each, label)) for each in (student, teacher))
         return -torch.expm1(-ce_s / (ce_t + 1e-7))
 
     def extra_repr(self) -> str:

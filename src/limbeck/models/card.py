@@ -73,6 +73,8 @@ def save_model(
         "classes": model.classes,
         "task": task,
     }
+    if model.borrowed is not None:
+        facts["borrowed"] = dict(model.borrowed)
     with replacing(card) as text, replacing(weights) as tensors:
         # Where the second cannot follow the first, their checksum refuses the pair.
         # Through Python's own file, whose error for a full disk is one that we know.
@@ -116,6 +118,7 @@ def load_model(folder: str | Path, role: str, plugins: Sequence[str | Path] = ()
         outputs=card["outputs"],
         shape=tuple(card["shape"]),
         options=options_of(card, path),
+        borrowed=card.get("borrowed"),
     )
 
 

@@ -27,6 +27,7 @@ class Model:
         outputs: number of classes, or of values in a regression.
         shape: shape of one raw sample, (C, H, W) or (D,).
         options: keyword arguments that build the same network again, whatever the data.
+        borrowed: how it answers through its teacher's classifier, where it does (SimKD).
 
     Example:
         >>> from limbeck.models import open_model
@@ -43,6 +44,7 @@ class Model:
     outputs: int = 0
     shape: tuple[int, ...] = ()
     options: Mapping[str, Any] = field(default_factory=dict)
+    borrowed: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from limbeck.errors import LimbeckError
+from limbeck.models.borrowed import BorrowedClassifier, Borrowing
 from limbeck.models.plugin import build_plugin
 from limbeck.models.rescaled import Rescaled
 from limbeck.models.small import build_small
@@ -43,6 +44,8 @@ def rebuild(card: Mapping[str, Any], path: Path, plugins: Sequence[str | Path] =
     options = options_of(card, path)
     scale = options.pop(RESCALE, None)
     module = _network(card, options, path, plugins)
+    if card.get("borrowed") is not None:
+        module = BorrowedClassifier(module, Borrowing.from_dict(card["borrowed"]))
     return module if scale is None else Rescaled(module, *scale)
 
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
 from limbeck.data import Data
@@ -13,20 +12,23 @@ from limbeck.errors import LimbeckError
 from limbeck.evaluate import Fidelity, fidelity
 from limbeck.evaluate.quality import predictor
 from limbeck.models import Model, save_model
+from limbeck.models.model import Inputs
 from limbeck.recipes.candidates import Candidate, Given, check_outputs, name_of, task_for
 from limbeck.recipes.config import DistillConfig
 from limbeck.recipes.folder import check_place, open_folder, write_history
-from limbeck.recipes.measuring import Measured, facts
+from limbeck.recipes.lessons import Lessons
+from limbeck.recipes.measuring import Measured, best_of, device_of, facts
 from limbeck.recipes.recording import make_record, repeat_command, write_confusion
 from limbeck.recipes.settings import settings_from
 from limbeck.recipes.setup import GivenData, Reader, open_given, told_data
 from limbeck.recipes.tutor import Tutor, made_ready, ready_made
 from limbeck.recipes.watching import Show, watchers_for
+from limbeck.recipes.wiring import Wiring
 from limbeck.report.record import RunRecord
-from limbeck.schemes import Offline, Supervised, Term
+from limbeck.schemes import Supervised
 from limbeck.tasks import Task
-from limbeck.teachers import Teacher
-from limbeck.train import fit
+from limbeck.teachers import Frozen, Teacher
+from limbeck.train import Stage, fit_stages
 from limbeck.train.engine import processes, wait_for_all
 
 
@@ -133,6 +135,7 @@ def _prepared(
             wrong.append(str(error))
     if wrong:
         raise LimbeckError("\n".join(wrong))
+    job.check_lessons()
     return job
 
 
@@ -160,6 +163,17 @@ class _Distillation:
             reader.feed(augment, 0)
         classes = len(self.data.classes) if self.data.classes else None
         check_outputs(model, reader.few().inputs, self.task, classes, candidate.role)
+
+    def check_lessons(self) -> None:
+        """Wire what is taught between networks that are not trained yet, and try it on two samples."""
+        student = self.student.open(self.config.train.seed)
+        if isinstance(self.teacher.given, Teacher):
+            tutor = ready_made(self.teacher.given, self.teacher)
+            lessons = self.lessons(student, tutor.teacher, tutor.inputs, 0)
+        else:
+            teacher = self.teacher.open(self.config.train.seed)
+            lessons = self.lessons(student, Frozen(teacher.module, precision="fp32"), teacher.inputs, 0)
+        lessons.check(self.config.train.epochs)
 
     @property
     def seeds(self) -> list[int]:
@@ -200,12 +214,15 @@ class _Distillation:
         """Train one student, alone or taught, and measure it."""
         model = self.student.open(seed)
         inputs = {"student": model.inputs}
-        scheme: Supervised | Offline = Supervised(model.module, self.task)
+        module = model.module
+        stages = [Stage("alone", lambda: Supervised(module, self.task))]
         if role == "student":
-            scheme = self.scheme(model, tutor)
+            lessons = self.lessons(model, tutor.teacher, tutor.inputs, seed)
+            stages = lessons.stages()
+            model = lessons.deployed(model)
             inputs["teacher"] = tutor.inputs
-        run = fit(
-            scheme,
+        run = fit_stages(
+            stages,
             Reader(self.data, inputs).feed(self.config.augment, seed),
             self.config.train.model_copy(update={"seed": seed}),
             folder=folder / "checkpoints" / f"{role}-{seed}",
@@ -216,15 +233,23 @@ class _Distillation:
         self.history += run.history
         reader = Reader(self.data, {"student": model.inputs})
         self.measured.setdefault(role, Measured(role, model)).take(run, model, reader, self.task, "student")
-        self.teacher_forwards += run.samples * scheme.forwards.get("teacher", 0)
+        self.teacher_forwards += run.teacher_forwards
         if role == "student":
             self.students.append(model)
 
-    def scheme(self, model: Model, tutor: Tutor) -> Offline:
-        task_weight, kd_weight = self.config.kd.weights()
-        name = self.task.outputs[0]
-        term = Term(self.config.kd.build(), student=name, teacher=name, weight=kd_weight)
-        return Offline(model.module, tutor.teacher, [term], self.task, task_weight)
+    def lessons(self, model: Model, teacher: Teacher, inputs: Inputs, seed: int) -> Lessons:
+        """Return what the student is taught, wired between its layers and the teacher's."""
+        few = Reader(self.data, {"student": model.inputs, "teacher": inputs}).few()
+        network = getattr(teacher, "model", None)
+        wiring = Wiring(
+            model.module,
+            network if isinstance(network, nn.Module) else None,
+            few.to(device_of(model.module)),
+            self.task,
+            len(self.data.source),
+            seed,
+        )
+        return Lessons(self.config.kd, wiring, teacher)
 
     def record(self, folder: Path, tutor: Tutor, chosen: Model) -> RunRecord:
         return make_record(
@@ -269,21 +294,3 @@ class _Distillation:
         write_confusion(folder, self.measured)
         record.write(folder)
         write_report(folder)
-
-
-def device_of(module: nn.Module) -> torch.device:
-    """Return where the module's first parameter lies."""
-    return next((each.device for each in module.parameters()), torch.device("cpu"))
-
-
-def best_of(scores: Sequence[float | None], higher_is_better: bool) -> int:
-    """Return the position of the best validation score, the first of equals.
-
-    Example:
-        >>> best_of([0.5, 0.7, 0.7], True), best_of([None, None], True)
-        (1, 0)
-    """
-    known = [
-        (score if higher_is_better else -score) if score is not None else float("-inf") for score in scores
-    ]
-    return known.index(max(known))

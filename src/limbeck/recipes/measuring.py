@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from limbeck.evaluate.cost import cost
 from limbeck.evaluate.quality import Evaluation, evaluate, predictor
@@ -65,9 +65,12 @@ class Measured:
 
 def scores_on_test(model: Model, reader: Reader, task: Task, role: str) -> Evaluation:
     """Return every score of ``model`` on the test part."""
-    device = next((each.device for each in model.module.parameters()), torch.device("cpu"))
     return evaluate(
-        predictor(model.module, task, role), reader.batches(reader.data.test), task, device=device, full=True
+        predictor(model.module, task, role),
+        reader.batches(reader.data.test),
+        task,
+        device=device_of(model.module),
+        full=True,
     )
 
 
@@ -102,3 +105,21 @@ def facts(measured: Measured, example: Tensor) -> dict[str, Any]:
         "scores": summary(measured.selected),
         "last_scores": summary(measured.last),
     }
+
+
+def device_of(module: nn.Module) -> torch.device:
+    """Return where the module's first parameter lies."""
+    return next((each.device for each in module.parameters()), torch.device("cpu"))
+
+
+def best_of(scores: Sequence[float | None], higher_is_better: bool) -> int:
+    """Return the position of the best validation score, the first of equals.
+
+    Example:
+        >>> best_of([0.5, 0.7, 0.7], True), best_of([None, None], True)
+        (1, 0)
+    """
+    known = [
+        (score if higher_is_better else -score) if score is not None else float("-inf") for score in scores
+    ]
+    return known.index(max(known))

@@ -10,9 +10,8 @@ from torch import nn
 from limbeck.models import save_model
 from limbeck.recipes.candidates import Candidate, Given, check_outputs, name_of, task_for
 from limbeck.recipes.config import TrainConfig
-from limbeck.recipes.distillation import best_of, device_of
 from limbeck.recipes.folder import check_place, open_folder, write_history
-from limbeck.recipes.measuring import Measured, facts
+from limbeck.recipes.measuring import Measured, best_of, device_of, facts
 from limbeck.recipes.recording import make_record, repeat_command, write_confusion
 from limbeck.recipes.settings import settings_from
 from limbeck.recipes.setup import GivenData, Reader, open_given, told_data

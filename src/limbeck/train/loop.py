@@ -37,6 +37,7 @@ class Run:
         steps: optimizer steps.
         samples: samples trained on, counted once for each time.
         seconds: wall time, over all sittings where it was resumed.
+        teacher_forwards: samples that a teacher was asked about, as the scheme declares.
     """
 
     model: nn.Module
@@ -47,6 +48,7 @@ class Run:
     steps: int
     samples: int
     seconds: float
+    teacher_forwards: int = 0
 
 
 def fit(
@@ -249,6 +251,7 @@ class _Training:
             steps=self.scheme.progress.step,
             samples=state.samples,
             seconds=state.seconds,
+            teacher_forwards=state.samples * self.scheme.forwards.get("teacher", 0),
         )
 
 

@@ -103,6 +103,7 @@ def fit_stages(
         steps=sum(run.steps for run in runs),
         samples=sum(run.samples for run in runs),
         seconds=sum(run.seconds for run in runs),
+        teacher_forwards=sum(run.teacher_forwards for run in runs),
     )
 
 

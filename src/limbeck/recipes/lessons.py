@@ -1,0 +1,148 @@
+"""Which stages a student goes through, from what is taught: most losses need one, some two."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from limbeck.errors import LimbeckError
+from limbeck.models import Model
+from limbeck.models.borrowed import BorrowedClassifier
+from limbeck.recipes.borrowing import borrow
+from limbeck.recipes.knowledge import Knowledge, Taught
+from limbeck.recipes.wiring import Wiring
+from limbeck.schemes import Offline, Preparation, Scheme, Supervised, Term
+from limbeck.schemes.schedule import Schedule
+from limbeck.teachers import Teacher
+from limbeck.train import Stage
+from limbeck.train.stages import shared
+
+Weighted = tuple[Taught, float | Schedule]
+
+
+@dataclass
+class Lessons:
+    """Makes the stages of one student.
+
+    Args:
+        kd: what is taught.
+        wiring: the networks.
+        teacher: who teaches.
+        borrowed: what is shipped in place of the bare student, once the stages are made (SimKD).
+    """
+
+    kd: Knowledge
+    wiring: Wiring
+    teacher: Teacher
+    borrowed: BorrowedClassifier | None = None
+
+    def stages(self) -> list[Stage]:
+        """Return the stages in their order, everything wired and checked, nothing trained.
+
+        Raises:
+            LimbeckError: layers that do not exist or do not fit.
+        """
+        first = self.kd.taught()
+        share = first.kind.first_stage if self.kd.first_stage is None else self.kd.first_stage
+        if first.loss == "SimKD":
+            return [Stage("distillation", self._borrowing())]
+        if not share:
+            return [Stage("distillation", self._offline(self._all()))]
+        if first.kind.prepares:
+            terms = self.wiring.terms(self._all())
+            return [
+                Stage("preparation", lambda: self._preparation(terms), share),
+                Stage("distillation", lambda: self._prepared(terms), 1 - share),
+            ]
+        following = self._following(first)
+        hints = self._offline([(first, 1.0)], labels=False)
+        if not following:
+            return [Stage("hints", hints, share), Stage("labels", self._supervised, 1 - share)]
+        return [Stage("hints", hints, share), Stage("distillation", self._offline(following), 1 - share)]
+
+    def check(self, epochs: int) -> None:
+        """Make the stages and try each on the example, so that nothing is refused after training has begun.
+
+        Args:
+            epochs: of all stages together.
+
+        Raises:
+            LimbeckError: layers that do not fit; fewer epochs than stages.
+        """
+        stages = self.stages()
+        if len(stages) > 1:
+            shared(stages, epochs)
+        for stage in stages:
+            scheme = stage.scheme()
+            scheme.eval()  # a trial must not count: no memory is filled, no statistics move
+            with torch.no_grad():
+                scheme(self.wiring.example)
+
+    def deployed(self, model: Model) -> Model:
+        """Return the model that is shipped: the student, or the student with its teacher's classifier."""
+        if self.borrowed is None:
+            return model
+        return replace(model, module=self.borrowed, borrowed=self.borrowed.borrowing.to_dict())
+
+    def _all(self) -> list[Weighted]:
+        return [(self.kd.taught(), self.kd.weights()[1]), *((each, each.amount()) for each in self.kd.also)]
+
+    def _following(self, first: Taught) -> list[Weighted]:
+        """Return what is taught after a first stage: KD after hints, the labels alone after logits."""
+        if self.kd.also:
+            return [(each, each.amount()) for each in self.kd.also]
+        if first.kind.kind != "feature":
+            return []
+        after = Knowledge(loss="KD", task_weight=self.kd.task_weight, kd_weight=self.kd.kd_weight)
+        return [(after.taught(), after.weights()[1])]
+
+    def _task_weight(self, every: Sequence[Weighted]) -> float | Schedule:
+        first = every[0][0]
+        if first.loss == self.kd.taught().loss:
+            return self.kd.weights()[0]
+        return Knowledge(loss=first.loss, task_weight=self.kd.task_weight, kd_weight=first.weight).weights()[
+            0
+        ]
+
+    def _offline(self, every: Sequence[Weighted], labels: bool = True) -> Callable[[], Scheme]:
+        terms = self.wiring.terms(every)
+        task_weight = self._task_weight(every) if labels else None
+        return lambda: self._scheme(terms, task_weight)
+
+    def _scheme(self, terms: Sequence[Term], task_weight: float | Schedule | None) -> Offline:
+        return Offline(self.wiring.student, self.teacher, terms, self.wiring.task, task_weight)
+
+    def _borrowing(self) -> Callable[[], Scheme]:
+        """Teach the student the feature that its teacher's classifier reads; it has no classifier of its own."""
+        everything = self._all()
+        logits = [taught.loss for taught, _ in everything if taught.kind.place == "logits"]
+        if self.kd.task_weight or logits:
+            what = f"{logits[0]} reads" if logits else "labels need"
+            raise LimbeckError(
+                "SimKD's student has no classifier of its own, so task_weight must be 0 and no other loss may read "
+                f"its outputs, but {what} them: leave that out."
+            )
+        terms = self.wiring.terms(everything)
+        self.borrowed = borrow(self.wiring, terms[0])
+        return lambda: Offline(
+            self.wiring.student, self.teacher, terms, self.wiring.task, None, deploy=self.borrowed
+        )
+
+    def _preparation(self, terms: Sequence[Term]) -> Scheme:
+        return Preparation(self.wiring.student, self.teacher, terms, self.wiring.task)
+
+    def _prepared(self, terms: Sequence[Term]) -> Scheme:
+        for term in terms:
+            freeze_prepared(term.loss)
+        return self._scheme(terms, self.kd.weights()[0])
+
+    def _supervised(self) -> Scheme:
+        return Supervised(self.wiring.student, self.wiring.task)
+
+
+def freeze_prepared(loss: nn.Module) -> None:
+    """Freeze what a loss learnt in its preparation, where it says what that is."""
+    prepared = getattr(loss, "prepared", None)
+    if prepared is not None:
+        prepared().requires_grad_(False)

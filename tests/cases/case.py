@@ -48,10 +48,11 @@ class Case:
         small: shape for the golden value and the gradient's reference, where the default is not small enough.
         small_teacher: of the teacher, where it is another.
         exempt: law of every loss that does not apply -> why. It is asserted to fail, so none outlives its reason.
-        zero: settings that may be 0; for all other numbers 0 must be refused.
-        negative: settings that may be below 0.
+        zero: settings that may be 0; for all other numbers 0 must be refused. Told by a class's first case.
+        negative: settings that may be below 0. Told by a class's first case.
         targets: the teacher's tensor -> targets, for a loss that needs them; class labels unless said otherwise.
         progress: how far training has come, for a loss that reads it.
+        scales: sizes of the inputs at which the value is compared with its reference.
         prepare: changes every fresh loss before it is used (fill a memory, end a warm-up).
         evaluating: whether the loss runs in evaluation mode.
         note: tells apart two cases with the same settings.
@@ -71,6 +72,7 @@ class Case:
     negative: Set[str] = frozenset()
     targets: Callable[[Tensor], Tensor] = labels
     progress: Progress | None = None
+    scales: tuple[float, ...] = (1.0, 5.0, 30.0)
     prepare: Callable[[Any], object] | None = None
     evaluating: bool = False
     note: str = ""
@@ -222,7 +224,7 @@ class Case:
     def _shrunk(self, shape: Shape) -> Shape:
         if len(shape) == 2 and not self.fixed:
             return (4, 5)
-        return (3, shape[1], 3, 2) if len(shape) == 4 else (4, *shape[1:])
+        return (4, shape[1], 3, 2) if len(shape) == 4 else (4, *shape[1:])
 
 
 def _layers(shape: Any) -> tuple[Shape, ...]:

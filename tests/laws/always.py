@@ -36,7 +36,7 @@ def single(tensors: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
 
 def shaped_otherwise(case: Case) -> Iterator[Case]:
     """Yield the case at the shapes that other toolkits forgot (PITFALLS 14, 19)."""
-    if case.made.place == "logits" and not case.fixed:
+    if case.made.place == "logits" and case.alike and not case.fixed:
         yield case.reshaped(lambda shape: (*shape[:-1], 2), "two classes")
     if case.on_maps:
         yield case.reshaped(lambda shape: (*shape[:2], shape[2], shape[2]), "square")

@@ -104,6 +104,15 @@ def blind_to_the_order_of_positions(case: Case) -> None:
     )
 
 
+def reads_positions_as_rows(case: Case) -> None:
+    """Logits (N, L, C) of sequences count as N · L samples (N, C)."""
+    student, teacher = case.pair()
+    assert student.dim() == 2
+    assert not case.made.several
+    tokens = [each.view(len(each) // 2, 2, -1) for each in (student, teacher)]
+    same(case(*tokens), case(student, teacher))
+
+
 def mean_over_samples(case: Case) -> None:
     """The loss of a batch is the mean of its samples' losses: T3 and T17 rest on this."""
     student, teacher = case.pair()
@@ -180,6 +189,7 @@ OPTIONAL: dict[str, Law] = {
         blind_to_a_rotation_of_the_student,
         blind_to_the_order_of_channels,
         blind_to_the_order_of_positions,
+        reads_positions_as_rows,
         mean_over_samples,
         unchanged_when_the_batch_is_repeated,
         unchanged_when_channels_are_replicated,

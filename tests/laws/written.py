@@ -6,7 +6,8 @@ import inspect
 import math
 import re
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -80,22 +81,26 @@ def refuses_settings_out_of_range(case: Case) -> None:
 
 def arguments(case: Case) -> dict[str, Any]:
     """Return the constructor's arguments and their types."""
+    if "__init__" not in vars(case.made):
+        return {}
     hints = typing.get_type_hints(case.made.__init__)
     return {name: hints[name] for name in inspect.signature(case.made).parameters}
 
 
 def refused(case: Case, name: str, annotation: Any) -> list[Any]:
     """Return values of a setting that must be refused, by its type."""
-    inner = set(typing.get_args(annotation)) or {annotation}
-    if typing.get_origin(annotation) is typing.Literal:
+    origin, inner = typing.get_origin(annotation), set(typing.get_args(annotation)) or {annotation}
+    if origin is typing.Literal:
         return ["nonsense", None, 0.5]
-    if inner <= {int, float, type(None)}:
-        bad = [each for each in NO_NUMBER if each is not None or type(None) not in inner]
+    if origin in {Sequence, tuple} and inner <= {int, float, Ellipsis}:
+        return [[], ["4"], [math.nan], [math.inf], [True], [None], 4.0, "4"] + (
+            [[-1]] if name not in case.negative else []
+        )
+    if inner <= {int, float, NoneType}:
+        bad = [each for each in NO_NUMBER if each is not None or NoneType not in inner]
         bad += [-1] if name not in case.negative else []
         bad += [0] if name not in case.zero else []
         return bad + ([1.5] if float not in inner else [])
-    if inner <= {int, float, Ellipsis} and (typing.get_origin(annotation) is not None):
-        return [[], ["4"], [math.nan], [True], [None], [-1.0]]
     return []
 
 

@@ -3,10 +3,11 @@
 import pytest
 
 from cases import CASES
-from laws import ALWAYS, OPTIONAL
+from laws import ALWAYS, OPTIONAL, WRITTEN
 from limbeck import losses
 from limbeck.errors import LimbeckError
 
+FIRST = list({case.made: case for case in reversed(CASES)}.values())[::-1]
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
 
 
@@ -20,7 +21,7 @@ def test_entries_name_laws_that_exist_and_stand_under_their_kind():
     assert len({str(case) for case in CASES}) == len(CASES)
     for case in CASES:
         assert case.laws <= set(OPTIONAL), case
-        assert set(case.exempt) <= set(ALWAYS), case
+        assert set(case.exempt) <= set(ALWAYS) | set(WRITTEN), case
 
 
 @pytest.mark.parametrize("law", ALWAYS)
@@ -39,6 +40,15 @@ def test_law_holds_where_it_is_declared_and_nowhere_else(case, law):
         OPTIONAL[law](case)
     else:
         refutes(case, OPTIONAL[law])
+
+
+@pytest.mark.parametrize("law", WRITTEN)
+@pytest.mark.parametrize("case", FIRST, ids=lambda case: case.made.__name__)
+def test_law_of_every_class(case, law):
+    if law in case.exempt:
+        refutes(case, WRITTEN[law])
+    else:
+        WRITTEN[law](case)
 
 
 def refutes(case, law):

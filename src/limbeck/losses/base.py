@@ -43,6 +43,8 @@ class DistillationLoss(nn.Module, ABC):
     """Fields of :class:`limbeck.types.Context` without which it cannot run."""
     smallest_batch: ClassVar[int] = 1
     """How many samples it needs to mean anything; the loop never gives it fewer."""
+    relates_samples: ClassVar[bool] = False
+    """Whether samples count together rather than one by one, so that the shares of several processes are joined."""
     prepares: ClassVar[bool] = False
     """Whether its ``preparation(teacher) -> Tensor`` trains a part of it in a stage before the student learns; its
     ``prepared() -> nn.Module`` is that part, which is frozen afterwards."""

@@ -45,6 +45,7 @@ class CKA(DistillationLoss):
     """
 
     paper: ClassVar[str] = "Kornblith et al. 2019, arXiv 1905.00414"
+    relates_samples: ClassVar[bool] = True
     kind = "relation"
     place: ClassVar[Place] = "embedding"
     same_shape: ClassVar[bool] = False

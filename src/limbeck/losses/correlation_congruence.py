@@ -53,6 +53,7 @@ class CorrelationCongruence(DistillationLoss):
     """
 
     paper: ClassVar[str] = "Peng et al. 2019, arXiv 1904.01802"
+    relates_samples: ClassVar[bool] = True
     kind = "relation"
     place: ClassVar[Place] = "embedding"
     same_shape: ClassVar[bool] = False

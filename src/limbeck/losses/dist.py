@@ -58,6 +58,7 @@ class DIST(DistillationLoss):
     """
 
     paper: ClassVar[str] = "Huang, You, Wang, Qian, Xu 2022, arXiv 2205.10536"
+    relates_samples: ClassVar[bool] = True
     usual_weights: ClassVar[tuple[float, float]] = (1.0, 1.0)
     smallest_batch: ClassVar[int] = 2
 

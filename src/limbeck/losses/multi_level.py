@@ -61,6 +61,7 @@ class MultiLevel(DistillationLoss):
     """
 
     paper: ClassVar[str] = "Jin, Wang, Lin 2023, CVPR, pages 24276-24285"
+    relates_samples: ClassVar[bool] = True
     usual_weights: ClassVar[tuple[float, float]] = (0.1, 4.5)
 
     def __init__(

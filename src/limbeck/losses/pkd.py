@@ -51,6 +51,7 @@ class PKD(DistillationLoss):
     """
 
     paper: ClassVar[str] = "Cao, Zhang, Gao, Zhang, Zhu, Zhang 2022, arXiv 2207.02039"
+    relates_samples: ClassVar[bool] = True
     kind: ClassVar = "feature"
     place: ClassVar[Place] = "last map"
     usual_weights: ClassVar[tuple[float, float]] = (1.0, 10.0)

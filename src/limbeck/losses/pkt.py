@@ -53,6 +53,7 @@ class PKT(DistillationLoss):
     """
 
     paper: ClassVar[str] = "Passalis, Tefas 2018, arXiv 1803.10837"
+    relates_samples: ClassVar[bool] = True
     kind = "relation"
     place: ClassVar[Place] = "embedding"
     same_shape: ClassVar[bool] = False

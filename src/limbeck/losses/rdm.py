@@ -48,6 +48,7 @@ class RDM(DistillationLoss):
     """
 
     paper: ClassVar[str] = "Bashivan, Tensen, DiCarlo 2019, arXiv 1808.01405"
+    relates_samples: ClassVar[bool] = True
     kind = "relation"
     place: ClassVar[Place] = "embedding"
     same_shape: ClassVar[bool] = False

@@ -51,6 +51,7 @@ class RKDDistance(DistillationLoss):
     """
 
     paper: ClassVar[str] = "Park, Kim, Lu, Cho 2019, arXiv 1904.05068"
+    relates_samples: ClassVar[bool] = True
     kind = "relation"
     place: ClassVar[Place] = "embedding"
     same_shape: ClassVar[bool] = False

@@ -45,6 +45,7 @@ class SimilarityPreserving(DistillationLoss):
     """
 
     paper: ClassVar[str] = "Tung, Mori 2019, arXiv 1907.09682"
+    relates_samples: ClassVar[bool] = True
     kind = "relation"
     place: ClassVar[Place] = "last map"
     same_shape: ClassVar[bool] = False

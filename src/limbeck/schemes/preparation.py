@@ -35,7 +35,7 @@ class Preparation(Scheme):
         1
     """
 
-    forwards: ClassVar[Mapping[str, int]] = {"student": 0, "teacher": 1}
+    forwards: ClassVar[Mapping[str, int]] = {"teacher": 1}
     partial = True
 
     def __init__(self, student: nn.Module, teacher: Teacher, terms: Sequence[Term], task: Task):

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from limbeck.errors import LimbeckError
 from limbeck.losses import DistillationLoss
+from limbeck.schemes.joined import apart, joined, joined_context
 from limbeck.schemes.schedule import Schedule, told, value_at
 from limbeck.types import Context, Outputs, Progress
 
@@ -96,29 +97,29 @@ class Term(nn.Module):
         progress = context.progress or Progress()
         for setting, schedule in self.schedules.items():
             setattr(self.loss, setting, schedule(progress))
-        self._refuse_other_shapes(known, taught)
+        if apart() and getattr(self.loss, "relates_samples", False):
+            known, taught, context = joined(known), joined(taught), joined_context(context)
         try:
             value: Tensor = self.loss(known, taught, context)
         except LimbeckError as error:
-            raise LimbeckError(f"{error} (Term {self.name}: {self._wiring()}.)") from error
+            raise self._refusal(known, taught, error) from error
         return value_at(self.weight, progress) * value
 
     def taught(self, teacher: Outputs) -> Any:
         """Return what the teacher gives to the loss: its tensor or tuple of tensors."""
         return _read(teacher, self.teacher, self.teacher_adapter)
 
-    def _refuse_other_shapes(self, known: Any, taught: Any) -> None:
-        if not getattr(self.loss, "same_shape", False) or not isinstance(known, Tensor):
-            return
-        if isinstance(taught, Tensor) and known.shape != taught.shape:
-            raise LimbeckError(
+    def _refusal(self, known: Any, taught: Any, error: LimbeckError) -> LimbeckError:
+        """Say which layers a loss refused, and where their shapes differ, what would bridge them."""
+        tensors = isinstance(known, Tensor) and isinstance(taught, Tensor)
+        if tensors and getattr(self.loss, "same_shape", False) and known.shape != taught.shape:
+            return LimbeckError(
                 f"{self.name} compares tensors of one shape, but the student's {self.student!r} gives "
                 f"{tuple(known.shape)} and the teacher's {self.teacher!r} {tuple(taught.shape)}: "
                 f"{_advice(known, taught)}."
             )
-
-    def _wiring(self) -> str:
-        return f"student's {self.student!r} from teacher's {self.teacher!r}"
+        wiring = f"student's {self.student!r} from teacher's {self.teacher!r}"
+        return LimbeckError(f"{error} (Term {self.name}: {wiring}.)")
 
     def extra_repr(self) -> str:
         """Show the wiring and the weight in ``repr``."""

@@ -1,9 +1,8 @@
 """A frozen teacher, any terms (Hinton, Vinyals, Dean 2015)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from limbeck.errors import LimbeckError
@@ -14,8 +13,6 @@ from limbeck.schemes.term import Names, Term, checked_weight, names_of
 from limbeck.tasks import Classification, Task, observe
 from limbeck.teachers import Teacher
 from limbeck.types import Batch, Context
-
-UNLABELLED = -100  # what torch's own cross-entropy passes over
 
 
 class Offline(Scheme):
@@ -84,7 +81,7 @@ class Offline(Scheme):
         """Return ``task`` and one part for each term."""
         known = self.teacher(batch, self.task, self._wanted_of_teacher)
         outputs = observe(self.task, self.student, batch, "student", self._wanted_of_student)
-        context = Context(_labels(batch), batch.index, self.progress)
+        context = Context(self.task.labels(batch), batch.index, self.progress)
         parts = {}
         if self.task_weight is not None and batch.targets is not None:
             parts["task"] = value_at(self.task_weight, self.progress) * self.task.loss(outputs, batch)
@@ -131,14 +128,6 @@ def _refuse_shared_weights(student: nn.Module, teacher: Teacher) -> None:
         raise LimbeckError(
             "Student and teacher share weights: give the teacher a copy, Frozen(copy.deepcopy(model))."
         )
-
-
-def _labels(batch: Batch) -> Any:
-    """Return the targets, with -100 for class indices that are no label: losses pass those rows over."""
-    targets = batch.targets
-    if batch.labelled is None or not isinstance(targets, Tensor) or targets.is_floating_point():
-        return targets
-    return torch.where(batch.labelled, targets, UNLABELLED)
 
 
 def _layers(task: Task, groups: Sequence[Names]) -> tuple[str, ...]:

@@ -65,6 +65,10 @@ class Task(ABC):
     def loss(self, outputs: Outputs, batch: Batch) -> Tensor:
         """Return the scalar loss against the hard targets, a mean over labelled samples."""
 
+    def labels(self, batch: Batch) -> Any:
+        """Return the targets on the outputs' scale, marked where there is none, as losses that read them expect."""
+        return batch.targets
+
     @abstractmethod
     def metrics(self, full: bool = True) -> Metrics:
         """Return fresh metrics; ``full=False`` leaves out what is too slow for every epoch."""

@@ -11,6 +11,8 @@ from limbeck.functional.precision import full_precision
 from limbeck.tasks.base import Metrics, Task
 from limbeck.types import Batch, Outputs
 
+UNLABELLED = -100  # what torch's own cross-entropy passes over
+
 
 class Classification(Task):
     """Single-label classification: logits (N, C) against class indices (N,), by cross-entropy at T = 1.
@@ -45,6 +47,12 @@ class Classification(Task):
             rows = F.cross_entropy(logits, torch.where(mask, batch.targets, 0), reduction="none")
             return torch.where(mask, rows, 0.0).sum() / mask.sum().clamp(min=1)
         return F.cross_entropy(logits, batch.targets)
+
+    def labels(self, batch: Batch) -> Any:
+        """Return class indices, -100 where a sample has none."""
+        if batch.targets is None or batch.labelled is None:
+            return batch.targets
+        return torch.where(batch.labelled, batch.targets, UNLABELLED)
 
     def metrics(self, full: bool = True) -> Metrics:
         """Return accuracy and log-likelihood; with ``full``, calibration, F1, top-5 and the confusion matrix."""

@@ -62,6 +62,13 @@ class Regression(Task):
             return errors.sum() / batch.labelled.sum().clamp(min=1)
         return F.mse_loss(value, wanted)
 
+    def labels(self, batch: Batch) -> Any:
+        """Return the targets standardised, not a number where a sample has none."""
+        if batch.targets is None:
+            return None
+        wanted = (batch.targets.flatten().float() - self.mean) / self.std
+        return wanted if batch.labelled is None else torch.where(batch.labelled, wanted, torch.nan)
+
     def standardised(self, targets: Tensor, value: Tensor) -> Tensor:
         """Return targets (N,) or (N, 1) on the scale of ``value`` (N,)."""
         if targets.numel() != value.numel():

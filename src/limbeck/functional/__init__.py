@@ -7,7 +7,7 @@ from limbeck.functional.divergence import entropy, row_kl, soft_kl, softened
 from limbeck.functional.fused_linear import fused_linear_kd
 from limbeck.functional.gram import gram_gap
 from limbeck.functional.log_space import log_mixture, log_softened
-from limbeck.functional.precision import full_precision, without_autocast
+from limbeck.functional.precision import full_precision, without_autocast, without_float16
 from limbeck.functional.relation import cosines, distances, gram, squared_distances
 from limbeck.functional.reversal import reversed_gradient
 
@@ -30,4 +30,5 @@ __all__ = [
     "softened",
     "squared_distances",
     "without_autocast",
+    "without_float16",
 ]

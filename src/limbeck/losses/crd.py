@@ -37,7 +37,8 @@ class CRD(DistillationLoss):
         side = 1/N · Σ_n [log(1 + exp(a(n) − u(n, 0))) + Σ_k log(1 + exp(u(n, k) − a(n)))];
         loss = student's side + teacher's side.
         Z, one for each side: samples times the mean of exp(u) over all n and k = 0 … K of the first batch in training
-        mode, kept from then on (``log_z``, student's first; evaluation before that takes its own batch's).
+        mode, kept from then on (``log_z``, student's first; evaluation before that takes its own batch's); constant for
+        the gradient.
         Others, ``negatives_from="other samples"``: where ``negatives`` ≥ samples − 1, every other sample, once (K =
         samples − 1); else K = ``negatives`` draws with replacement, uniformly from all but y(n):
         r = torch.randint(0, samples − 1, (N, K)), o = r + 1 where r ≥ y(n), else r; both sides use the same.
@@ -152,7 +153,7 @@ class CRD(DistillationLoss):
     def extra_repr(self) -> str:
         """Show the settings in ``repr``."""
         return (
-            f"samples={self.samples}, negatives={self.negatives}, temperature={self.temperature:g}, "
+            f"samples={self.samples}, width={self.width}, negatives={self.negatives}, temperature={self.temperature:g}, "
             f"momentum={self.momentum:g}, negatives_from={self.negatives_from!r}"
         )
 

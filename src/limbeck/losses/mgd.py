@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from limbeck.functional import full_precision
+from limbeck.functional import full_precision, without_float16
 from limbeck.losses.base import DistillationLoss, Place, between, maps, same_shape, whole
 from limbeck.losses.layers import built_for
 from limbeck.types import Context
@@ -75,7 +75,8 @@ class MGD(DistillationLoss):
         if self.training:
             positions = (known.shape[0], 1, *known.shape[2:])
             known = known * (torch.rand(positions, device=known.device) >= self.mask_ratio)
-        generated = full_precision(self.generator(known))
+        with without_float16(known):
+            generated = full_precision(self.generator(known))
         return F.mse_loss(generated, full_precision(teacher.detach()))
 
     def extra_repr(self) -> str:

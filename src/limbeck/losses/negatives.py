@@ -64,5 +64,7 @@ def other_classes(index: Tensor, labels: Tensor, most: int) -> tuple[Tensor, Ten
         return labels == own[:, None], left
     shares = torch.rand((len(index), most), device=index.device, dtype=torch.float64)
     drawn = (shares * left[:, None]).long()
-    drawn += torch.where(drawn >= start[:, None], (end - start)[:, None], 0)  # one step over the sample's class
+    drawn += torch.where(
+        drawn >= start[:, None], (end - start)[:, None], 0
+    )  # one step over the sample's class
     return order[drawn], torch.full_like(index, most)

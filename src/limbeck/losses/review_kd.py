@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from limbeck.errors import LimbeckError
-from limbeck.functional import full_precision
+from limbeck.functional import full_precision, without_float16
 from limbeck.losses.base import DistillationLoss, Place, same_samples, widths
 from limbeck.losses.layers import map_levels
 from limbeck.types import Context
@@ -59,7 +59,7 @@ class ReviewKD(DistillationLoss):
 
     Raises:
         LimbeckError: channels out of range, or other numbers of levels; no maps, or not those the loss was built for;
-            one sample in training mode.
+            one sample.
 
     Example:
         >>> import torch
@@ -102,11 +102,12 @@ class ReviewKD(DistillationLoss):
         known = map_levels("ReviewKD", "student", student, self.student_channels)
         taught = map_levels("ReviewKD", "teacher", teacher, self.teacher_channels)
         for each in (*known, *taught):
-            same_samples("ReviewKD", each, taught[0], self.smallest_batch if self.training else 1)
+            same_samples("ReviewKD", each, taught[0], self.smallest_batch)
         parts, fused = [], None
         for level in reversed(range(len(known))):
             target = full_precision(taught[level].detach())
-            output, fused = self.fusions[level](full_precision(known[level]), fused, target.shape[2:])
+            with without_float16(target):
+                output, fused = self.fusions[level](full_precision(known[level]), fused, target.shape[2:])
             parts.append(hierarchical_context(full_precision(output), target))
         return torch.stack(parts).sum()
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from limbeck.functional import full_precision, without_autocast
+from limbeck.functional import full_precision, without_autocast, without_float16
 from limbeck.functional.maps import pooled_alike
 from limbeck.losses.base import DistillationLoss, Place, positive, same_samples, whole, widths
 from limbeck.losses.layers import map_levels
@@ -56,7 +56,7 @@ class SemCKD(DistillationLoss):
         the paper's (400), which uses KD of weight 1 beside it.
 
     Raises:
-        LimbeckError: settings out of range; no maps, or not those the loss was built for; one sample in training mode.
+        LimbeckError: settings out of range; no maps, or not those the loss was built for; one sample.
 
     Example:
         >>> import torch
@@ -103,7 +103,7 @@ class SemCKD(DistillationLoss):
         known = map_levels("SemCKD", "student", student, self.student_channels)
         taught = map_levels("SemCKD", "teacher", teacher, self.teacher_channels)
         for each in (*known, *taught):
-            same_samples("SemCKD", each, taught[0], self.smallest_batch if self.training else 1)
+            same_samples("SemCKD", each, taught[0], self.smallest_batch)
         known = tuple(full_precision(each) for each in known)
         taught = tuple(full_precision(each.detach()) for each in taught)
         distances = [
@@ -148,7 +148,8 @@ def _projector(channels: int, out: int) -> nn.Module:
 def _distance(projector: nn.Module, student: Tensor, teacher: Tensor) -> Tensor:
     """Return each sample's mean squared distance (N,) at the smaller of both resolutions."""
     own, target = pooled_alike(student, teacher)
-    projected = full_precision(projector(own))
+    with without_float16(own):
+        projected = full_precision(projector(own))
     return F.mse_loss(projected, target, reduction="none").flatten(1).mean(1)
 
 

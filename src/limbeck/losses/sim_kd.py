@@ -5,7 +5,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from limbeck.functional import full_precision
+from limbeck.functional import full_precision, without_float16
 from limbeck.functional.maps import pooled_alike
 from limbeck.losses.base import DistillationLoss, Place, maps, same_samples, whole
 from limbeck.losses.layers import built_for
@@ -47,7 +47,7 @@ class SimKD(DistillationLoss):
         ``usual_weights`` are the paper's: this loss alone.
 
     Raises:
-        LimbeckError: settings out of range; no maps; other channels; one sample in training mode.
+        LimbeckError: settings out of range; no maps; other channels; one sample.
 
     Example:
         >>> import torch
@@ -87,10 +87,11 @@ class SimKD(DistillationLoss):
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return the mean squared distance between the projected and the teacher's feature."""
         maps("SimKD", student=student, teacher=teacher)
-        same_samples("SimKD", student, teacher, self.smallest_batch if self.training else 1)
+        same_samples("SimKD", student, teacher, self.smallest_batch)
         built_for("SimKD", "student", student, self.student_channels)
         built_for("SimKD", "teacher", teacher, self.teacher_channels)
-        projected = full_precision(self.projector(full_precision(student)))
+        with without_float16(student):
+            projected = full_precision(self.projector(full_precision(student)))
         target = full_precision(teacher.detach())
         return F.mse_loss(*pooled_alike(projected, target))
 

@@ -153,8 +153,8 @@ class CRD(DistillationLoss):
     def extra_repr(self) -> str:
         """Show the settings in ``repr``."""
         return (
-            f"samples={self.samples}, width={self.width}, negatives={self.negatives}, temperature={self.temperature:g}, "
-            f"momentum={self.momentum:g}, negatives_from={self.negatives_from!r}"
+            f"samples={self.samples}, width={self.width}, negatives={self.negatives}, "
+            f"temperature={self.temperature:g}, momentum={self.momentum:g}, negatives_from={self.negatives_from!r}"
         )
 
     def _index(self, index: Any, student: Tensor) -> Tensor:

@@ -209,7 +209,7 @@ def between(name: str, value: float, low: float, high: float) -> float:
         name: the setting's name, for the message.
         value: what was given.
         low: smallest value allowed.
-        high: largest value allowed; may be infinite, and then the value must still be finite.
+        high: largest value allowed; both may be infinite, and then the value must still be finite.
 
     Raises:
         LimbeckError: outside, not finite, not a number.
@@ -219,8 +219,10 @@ def between(name: str, value: float, low: float, high: float) -> float:
         0.1
     """
     if _not_a_number(value) or not low <= value <= high or value in (float("inf"), float("-inf")):
-        limits = f"of at least {low:g}" if high == float("inf") else f"from {low:g} to {high:g}"
-        raise LimbeckError(f"{name} must be a finite number {limits}, not {value!r}.")
+        limits = f" of at least {low:g}" if high == float("inf") else f" from {low:g} to {high:g}"
+        if low == float("-inf"):
+            limits = "" if high == float("inf") else f" of at most {high:g}"
+        raise LimbeckError(f"{name} must be a finite number{limits}, not {value!r}.")
     return float(value)
 
 

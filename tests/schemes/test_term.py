@@ -6,6 +6,7 @@ from torch import nn
 
 from limbeck import LimbeckError, Outputs, Term, losses
 from limbeck.losses import DistillationLoss
+from limbeck.schemes.schedule import Linear
 from limbeck.types import Context, Progress
 
 ONE, OTHER = torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0]])
@@ -72,3 +73,73 @@ def test_loss_gets_what_it_declares_to_need_or_says_what_is_missing():
 def test_name_is_the_losses_unless_told():
     assert Term(losses.KD()).name == "KD"
     assert Term(losses.KD(), name="soft").name == "soft"
+
+
+class Sums(DistillationLoss):
+    """Reads several layers."""
+
+    several = True
+
+    def forward(self, student, teacher, context=None):
+        return sum((a - b).square().sum() for a, b in zip(student, teacher, strict=True))
+
+
+GROUP = Outputs(a=torch.ones(1, 2), b=torch.ones(1, 3))
+TAUGHT = Outputs(a=torch.zeros(1, 2), b=torch.zeros(1, 4))
+
+
+def test_group_of_layers_goes_through_an_adapter_each():
+    adapters = [None, nn.Linear(3, 4)]
+    term = Term(Sums(), ("a", "b"), ("a", "b"), adapter=adapters)
+    expected = 2 + adapters[1](torch.ones(1, 3)).square().sum().item()
+    assert term(GROUP, TAUGHT, Context()).item() == pytest.approx(expected, rel=1e-5)
+    assert len(list(term.parameters())) == 2
+
+
+@pytest.mark.parametrize(
+    ("loss", "names", "said"),
+    [(Sums(), "a", "reads several layers"), (losses.KD(), ("a", "b"), "reads one layer")],
+)
+def test_group_where_one_is_read_and_the_reverse_are_refused(loss, names, said):
+    with pytest.raises(LimbeckError, match=said):
+        Term(loss, names, names)
+
+
+def test_as_many_adapters_as_layers():
+    with pytest.raises(LimbeckError, match="2 layers, so it takes as many adapters, not 1"):
+        Term(Sums(), ("a", "b"), ("a", "b"), adapter=[None])
+
+
+def test_teachers_adapter_lays_its_tensor_out():
+    term = Term(losses.LogitRegression(), "a", "a", teacher_adapter=nn.Flatten(0))
+    wide = Outputs(a=torch.zeros(1, 2, 1))
+    assert term(Outputs(a=torch.zeros(2)), wide, Context()).item() == 0
+
+
+def test_layers_that_do_not_fit_are_named_with_what_would_bridge_them():
+    maps = Outputs(layer3=torch.zeros(2, 8, 4, 4)), Outputs(layer4=torch.zeros(2, 16, 2, 2))
+    with pytest.raises(LimbeckError) as refusal:
+        Term(losses.FitNets(), "layer3", "layer4")(*maps, Context())
+    said = str(refusal.value)
+    assert "'layer3' gives (2, 8, 4, 4)" in said
+    assert "'layer4' (2, 16, 2, 2)" in said
+    assert "limbeck.adapters.Conv(8, 16, size=(2, 2))" in said
+
+
+def test_any_other_refusal_of_a_loss_names_the_layers_too():
+    with pytest.raises(LimbeckError, match="student's 'a' from teacher's 'a'"):
+        Term(losses.AttentionTransfer(), "a", "a")(GROUP, TAUGHT, Context())
+
+
+def test_settings_of_the_loss_follow_their_schedules():
+    loss = losses.KD(temperature=8)
+    term = Term(loss, schedules={"temperature": Linear(8, 2)})
+    for step, temperature in ((0, 8), (1, 5), (2, 2)):
+        now = Context(progress=Progress(step=step, total_steps=2))
+        expected = losses.KD(temperature=temperature)(ONE, OTHER).item()
+        assert term(STUDENT, TEACHER, now).item() == pytest.approx(expected)
+
+
+def test_only_numbers_go_on_a_schedule():
+    with pytest.raises(LimbeckError, match="no numeric setting 'tempo'"):
+        Term(losses.KD(), schedules={"tempo": Linear(8, 1)})

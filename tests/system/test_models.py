@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from limbeck import Batch, Frozen, Offline, Plan, Supervised, Term, fit, losses, schemes
+from limbeck import Batch, Classification, Frozen, Offline, Plan, Supervised, Term, fit, losses, schemes
+from limbeck.schemes import Preparation
 from train.toys import Watch, feed, mlp, same_state
 
 PLAN = Plan(epochs=3, batch_size=10, lr=0.05, device="cpu")
@@ -98,9 +99,21 @@ def test_t13_one_forward_of_each_model_for_each_batch(terms):
     assert scheme.teacher.forwards == run.samples == 111
 
 
+class Prepares(losses.LogitRegression):
+    """A loss with something to learn of the teacher first."""
+
+    prepares = True
+
+    def preparation(self, teacher):
+        return teacher.square().mean()
+
+
 def test_t13_every_scheme_declares_its_forwards_and_keeps_to_them():
     built = {
         "Offline": lambda student, teacher: Offline(student, Frozen(teacher), [Term(losses.KD())]),
+        "Preparation": lambda student, teacher: Preparation(
+            student, Frozen(teacher), [Term(Prepares())], Classification()
+        ),
         "Supervised": lambda student, teacher: Supervised(student),
     }
     assert set(built) == set(schemes.__all__) - {"Scheme", "Term"}

@@ -113,6 +113,27 @@ def phases() -> dict[str, Any]:
     return trained(Phased(), PLAN, train=47)
 
 
+def relations() -> dict[str, Any]:
+    """Losses that relate samples see the whole batch, also where the processes' shares differ in size."""
+    terms = [
+        Term(losses.RKDDistance(), "0", "0", 0.3),
+        Term(losses.RKDAngle(), "0", "0", 0.3),
+        Term(losses.SimilarityPreserving(), "0", "0", 0.3),
+        Term(losses.CKA(), "0", "0", 0.3),
+        Term(losses.DIST(), weight=0.3),
+    ]
+    scheme = Offline(mlp(), Frozen(mlp(1, width=12)), terms, task_weight=0.3)
+    return trained(scheme, PLAN.model_copy(update={"batch_size": 7}), train=42)
+
+
+def hints() -> dict[str, Any]:
+    """What lies behind the guided layer gets no gradient in any process, and so no decay."""
+    hint = Term(losses.LogitRegression(), "0", "0", 0.1, adapter(), name="hint")
+    scheme = Offline(mlp(), Frozen(mlp(1, width=12)), [hint], task_weight=None)
+    plan = PLAN.model_copy(update={"optimizer": "adamw", "weight_decay": 0.5, "lr": 0.01})
+    return trained(scheme, plan, train=47)
+
+
 def one_to_judge() -> dict[str, Any]:
     """A validation part of one sample, which two processes cannot share."""
     scheme = offline()
@@ -179,6 +200,8 @@ SCENARIOS: dict[str, Callable[[], dict[str, Any]]] = {
         clipped_average,
         groups,
         phases,
+        relations,
+        hints,
         evaluated,
         one_to_judge,
         resumed,

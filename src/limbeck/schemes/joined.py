@@ -6,7 +6,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
-from torch.distributed.nn.functional import all_gather
+from torch.autograd.function import FunctionCtx
 
 from limbeck.types import Context
 
@@ -45,8 +45,25 @@ def joined(value: Any) -> Any:
     missing = max(numbers) - value.shape[0]
     if missing:
         value = torch.cat([value, value.new_zeros(missing, *value.shape[1:])])
-    shares = all_gather(value.contiguous())
+    shares: Tensor = _Gathered.apply(value)
     return torch.cat([share[:number] for share, number in zip(shares, numbers, strict=True)])
+
+
+class _Gathered(torch.autograd.Function):
+    """Stack every process's tensor; backward, add up what every process says of one's own."""
+
+    @staticmethod
+    def forward(ctx: FunctionCtx, value: Tensor) -> Tensor:
+        value = value.contiguous()
+        shares = [torch.empty_like(value) for _ in range(dist.get_world_size())]
+        dist.all_gather(shares, value)
+        return torch.stack(shares)
+
+    @staticmethod
+    def backward(ctx: FunctionCtx, gradient: Tensor) -> Tensor:
+        total = gradient.contiguous().clone()
+        dist.all_reduce(total)
+        return total[dist.get_rank()]
 
 
 def joined_context(context: Context) -> Context:

@@ -48,7 +48,9 @@ class Ramp:
         """Return which share of the change is done."""
         if progress.fraction >= self.end:
             return 1.0
-        return max(0.0, (progress.fraction - self.begin) / (self.end - self.begin))
+        if progress.fraction <= self.begin:
+            return 0.0
+        return (progress.fraction - self.begin) / (self.end - self.begin)
 
     def __str__(self) -> str:
         span = "" if (self.begin, self.end) == (0, 1) else f", begin={self.begin:g}, end={self.end:g}"

@@ -151,15 +151,22 @@ def hierarchical_context(student: Tensor, teacher: Tensor) -> Tensor:
         >>> hierarchical_context(torch.ones(1, 1, 4, 4), torch.zeros(1, 1, 4, 4)).item()
         1.0
     """
-    difference = student - teacher  # pooling is linear: one difference is pooled, not two maps
+    pooled = student - teacher  # pooling is linear: one difference is pooled, not two maps
+    full = pooled
+    height, width = full.shape[2:]
     total, weight, weights = F.mse_loss(student, teacher), 1.0, 1.0
-    height, width = difference.shape[2:]
     for size in POOLED:
         grid = (min(size, height), min(size, width))
-        if grid != (height, width):
-            weight /= 2
-            weights += weight
-            total = total + weight * F.adaptive_avg_pool2d(difference, grid).square().mean()
+        if grid == (height, width):
+            continue
+        if height % grid[0] or width % grid[1]:
+            level = F.adaptive_avg_pool2d(full, grid)
+        else:  # cells of one size: the means of the finer grid's cells
+            cell = (pooled.shape[2] // grid[0], pooled.shape[3] // grid[1])
+            level = pooled = F.avg_pool2d(pooled, cell)
+        weight /= 2
+        weights += weight
+        total = total + weight * level.square().mean()
     return total / weights
 
 

@@ -5,7 +5,7 @@ from limbeck.functional.correlation import pearson
 from limbeck.functional.decoupling import decoupled_kl
 from limbeck.functional.divergence import entropy, row_kl, soft_kl, softened
 from limbeck.functional.fused_linear import fused_linear_kd
-from limbeck.functional.gram import gram_gap
+from limbeck.functional.gram import gram_gaps
 from limbeck.functional.log_space import log_mixture, log_softened
 from limbeck.functional.precision import full_precision, without_autocast, without_float16
 from limbeck.functional.relation import cosines, distances, gram, squared_distances
@@ -20,7 +20,7 @@ __all__ = [
     "full_precision",
     "fused_linear_kd",
     "gram",
-    "gram_gap",
+    "gram_gaps",
     "log_mixture",
     "log_softened",
     "pearson",

@@ -24,17 +24,17 @@ def pearson(one: Tensor, other: Tensor, dim: int = -1, eps: float = 0.0) -> Tens
         >>> [round(each, 4) for each in pearson(2 * x + 1, x).tolist()]
         [1.0, 0.0]
     """
-    one, norm_one, varies_one = _centred(one, dim)
-    other, norm_other, varies_other = _centred(other, dim)
-    varies = varies_one & varies_other
-    norms = torch.where(varies, norm_one * norm_other + eps, 1.0)
-    return torch.where(varies, (one * other).sum(dim) / norms, 0.0)
+    one, norm_one, flat_one = _centred(one, dim)
+    other, norm_other, flat_other = _centred(other, dim)
+    least = torch.finfo(one.dtype).tiny  # 0 / 0 has a gradient of NaN even where it is masked
+    cosine = (one * other).sum(dim, keepdim=True) / (norm_one * norm_other + max(eps, least))
+    return cosine.masked_fill(flat_one | flat_other, 0.0).squeeze(dim)
 
 
 def _centred(values: Tensor, dim: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the values less their mean, the norm of that, and whether it is more than rounding leaves."""
+    """Return the values less their mean, the norm of that, and whether it is no more than rounding leaves."""
     mean = values.mean(dim, keepdim=True)
     centred = values - mean
-    norm = torch.linalg.vector_norm(centred, dim=dim)
+    norm = torch.linalg.vector_norm(centred, dim=dim, keepdim=True)
     rounding = 16 * torch.finfo(values.dtype).eps * values.shape[dim] ** 0.5
-    return centred, norm, norm > rounding * mean.detach().squeeze(dim).abs()
+    return centred, norm, norm.detach() <= rounding * mean.detach().abs()

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from limbeck.errors import LimbeckError
 from limbeck.functional.divergence import row_kl
-from limbeck.functional.gram import gram_gap
+from limbeck.functional.gram import gram_gaps
 from limbeck.functional.precision import without_autocast
 from limbeck.losses.base import DistillationLoss, between, positive
 from limbeck.losses.rows import rows
@@ -88,18 +88,13 @@ class MultiLevel(DistillationLoss):
         instances = row_kl(log_s, log_t).mean(-1).unbind()
         loss = torch.stack([t**2 * each for t, each in zip(self.temperatures, instances, strict=True)]).mean()
         if self.batch_weight or self.class_weight:
-            loss = loss + self._relations(log_s.exp(), log_t.exp())
+            with without_autocast(log_s):
+                batch, classes = gram_gaps(log_s.exp(), log_t.exp())
+            _, samples, width = log_s.shape
+            loss = (
+                loss + self.batch_weight / samples * batch.mean() + self.class_weight / width * classes.mean()
+            )
         return loss
-
-    def _relations(self, p_s: Tensor, p_t: Tensor) -> Tensor:
-        """Return the weighted Gram terms of (K, R, C) probabilities, a mean over the K temperatures."""
-        total = p_s.new_zeros(())
-        with without_autocast(p_s):
-            if self.batch_weight:
-                total = total + self.batch_weight * gram_gap(p_s, p_t).mean() / p_s.shape[1]
-            if self.class_weight:
-                total = total + self.class_weight * gram_gap(p_s.mT, p_t.mT).mean() / p_s.shape[2]
-        return total
 
     def extra_repr(self) -> str:
         """Show the settings in ``repr``."""

@@ -49,17 +49,28 @@ def labels(loss: str, student: Tensor, context: Context | None) -> tuple[Tensor,
         >>> labels("DKD", torch.zeros(2, 5), Context(targets=torch.tensor([3, -100])))
         (tensor([3, 0]), tensor([ True, False]))
     """
-    targets = needed(loss, context, "targets")
-    if not _are_indices(targets, student):
-        given = tuple(targets.shape) if isinstance(targets, Tensor) else type(targets).__name__
-        kind = f"{targets.dtype} " if isinstance(targets, Tensor) else ""
+    targets, shape, classes = needed(loss, context, "targets"), student.shape[:-1], student.shape[-1]
+    if not isinstance(targets, Tensor) or targets.shape != shape or not _whole(targets.dtype):
+        given = (
+            f"{targets.dtype} {tuple(targets.shape)}"
+            if isinstance(targets, Tensor)
+            else type(targets).__name__
+        )
         raise LimbeckError(
-            f"{loss} needs a class index from 0 to {student.shape[-1] - 1} for each of {tuple(student.shape[:-1])}, "
-            f"or {UNLABELLED} for no label, not {kind}{given}: for other targets use KD, which needs none."
+            f"{loss} needs a class index for each of {tuple(shape)}, {UNLABELLED} where there is none, not {given}: "
+            "give indices, or use KD, which needs no targets."
         )
     flat = targets.flatten().long()
     known = flat != UNLABELLED
-    return torch.where(known, flat, 0), known
+    label = torch.where(known, flat, 0)
+    if label.device.type == "cpu" and len(label):  # elsewhere a look would wait for the device
+        low, high = (int(each) for each in label.aminmax())
+        if low < 0 or high >= classes:
+            raise LimbeckError(
+                f"{loss} is given logits of {classes} classes but targets from {low} to {high}: number the classes "
+                f"from 0 to {classes - 1}, {UNLABELLED} where there is no label."
+            )
+    return label, known
 
 
 def labelled_mean(values: Tensor, known: Tensor) -> Tensor:
@@ -76,12 +87,5 @@ def labelled_mean(values: Tensor, known: Tensor) -> Tensor:
     return torch.where(known, values, 0.0).sum() / known.sum().clamp(min=1)
 
 
-def _are_indices(targets: object, student: Tensor) -> bool:
-    if not isinstance(targets, Tensor) or targets.shape != student.shape[:-1]:
-        return False
-    if targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool:
-        return False
-    if targets.device.type != "cpu" or not len(targets):  # elsewhere the look would wait for the device
-        return True
-    inside = (targets >= 0) & (targets < student.shape[-1]) | (targets == UNLABELLED)
-    return bool(inside.all())
+def _whole(dtype: torch.dtype) -> bool:
+    return not (dtype.is_floating_point or dtype.is_complex or dtype == torch.bool)

@@ -1,15 +1,19 @@
 """Pure maths on tensors, free of models and training."""
 
 from limbeck.functional.angle import angle_huber
+from limbeck.functional.attention import spatial_attention
 from limbeck.functional.correlation import pearson
 from limbeck.functional.decoupling import decoupled_kl
 from limbeck.functional.divergence import entropy, row_kl, soft_kl, softened
+from limbeck.functional.flow import flow_gap
 from limbeck.functional.fused_linear import fused_linear_kd
 from limbeck.functional.gram import gram_gaps
 from limbeck.functional.log_space import log_mixture, log_softened
+from limbeck.functional.maps import pooled_alike
 from limbeck.functional.precision import full_precision, without_autocast, without_float16
 from limbeck.functional.relation import cosines, distances, gram, squared_distances
 from limbeck.functional.reversal import reversed_gradient
+from limbeck.functional.selectivity import squared_kernel_mmd
 
 __all__ = [
     "angle_huber",
@@ -17,6 +21,7 @@ __all__ = [
     "decoupled_kl",
     "distances",
     "entropy",
+    "flow_gap",
     "full_precision",
     "fused_linear_kd",
     "gram",
@@ -24,11 +29,14 @@ __all__ = [
     "log_mixture",
     "log_softened",
     "pearson",
+    "pooled_alike",
     "reversed_gradient",
     "row_kl",
     "soft_kl",
     "softened",
+    "spatial_attention",
     "squared_distances",
+    "squared_kernel_mmd",
     "without_autocast",
     "without_float16",
 ]

@@ -2,11 +2,11 @@
 
 from typing import ClassVar
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from limbeck.functional import full_precision
+from limbeck.functional.attention import spatial_attention
 from limbeck.functional.maps import pooled_alike
 from limbeck.losses.base import DistillationLoss, Place, between, maps, same_samples
 from limbeck.types import Context
@@ -67,14 +67,11 @@ class AttentionTransfer(DistillationLoss):
         """Return ‖Q_s − Q_t‖², a mean over samples."""
         maps("AttentionTransfer", student=student, teacher=teacher)
         same_samples("AttentionTransfer", student, teacher)
-        known, taught = pooled_alike(self._attention(student), self._attention(teacher.detach()))
+        known = spatial_attention(full_precision(student), self.power)
+        taught = spatial_attention(full_precision(teacher.detach()), self.power)
+        known, taught = pooled_alike(known, taught)
         apart = F.normalize(known.flatten(1)) - F.normalize(taught.flatten(1))
         return apart.square().sum() / student.shape[0]
-
-    def _attention(self, features: Tensor) -> Tensor:
-        """Return (N, H, W): mean_c |F|^p, through the norm, which makes no copy of the features."""
-        norm = torch.linalg.vector_norm(full_precision(features), self.power, dim=1)
-        return norm.pow(self.power) / features.shape[1]
 
     def extra_repr(self) -> str:
         """Show the power in ``repr``."""

@@ -44,7 +44,8 @@ class FactorTransfer(DistillationLoss):
     Args:
         student_channels: C_s.
         teacher_channels: C_t.
-        rate: channels of the factors as a share of the teacher's, k in the paper, which uses 0.5 to 4.
+        rate: channels of the factors as a share of the teacher's, from 0.01 to 8; k in the paper, which tries 0.5 to
+            4 and uses 0.5.
 
     Shape:
         student (N, C_s, H_s, W_s) and teacher (N, C_t, H_t, W_t); returns a scalar, a mean over samples.
@@ -73,7 +74,7 @@ class FactorTransfer(DistillationLoss):
         super().__init__()
         self.student_channels = whole("student_channels", student_channels)
         self.teacher_channels = whole("teacher_channels", teacher_channels)
-        self.rate = between("rate", rate, 0, 8)
+        self.rate = between("rate", rate, 0.01, 8)
         factors = max(1, round(self.rate * self.teacher_channels))
         self.encoder = _three(nn.Conv2d, teacher_channels, teacher_channels, factors, factors)
         self.decoder = _three(nn.ConvTranspose2d, factors, factors, teacher_channels, teacher_channels)

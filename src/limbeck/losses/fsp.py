@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from limbeck.errors import LimbeckError
-from limbeck.functional import full_precision, without_autocast
+from limbeck.functional import full_precision
+from limbeck.functional.flow import flow_gap
 from limbeck.functional.maps import pooled_alike
 from limbeck.losses.base import DistillationLoss, Place, maps, same_layers, same_samples
 from limbeck.types import Context
@@ -48,7 +49,7 @@ class FSP(DistillationLoss):
     Example:
         >>> import torch
         >>> first, last = torch.ones(1, 2, 4, 4), torch.full((1, 3, 2, 2), 2.0)
-        >>> FSP()((first, last), (first, 2 * last)).item()
+        >>> round(FSP()((first, last), (first, 2 * last)).item(), 4)
         4.0
     """
 
@@ -72,13 +73,9 @@ class FSP(DistillationLoss):
 
 
 def _apart(student: tuple[Tensor, Tensor], teacher: tuple[Tensor, Tensor]) -> Tensor:
-    a, b = _positions(*student)
-    with torch.no_grad(), without_autocast(a):
-        first, second = _positions(*teacher)
-        taught = first @ second.mT
-    with without_autocast(a):
-        apart = torch.baddbmm(taught, a, b.mT, beta=-1 / first.shape[2], alpha=1 / a.shape[2])
-    return apart.square().mean()
+    with torch.no_grad():
+        known = _positions(*teacher)
+    return flow_gap(*_positions(*student), *known)
 
 
 def _positions(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:

@@ -2,12 +2,11 @@
 
 from typing import ClassVar
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from limbeck.functional import full_precision, without_autocast
+from limbeck.functional import full_precision
 from limbeck.functional.maps import pooled_alike
+from limbeck.functional.selectivity import squared_kernel_mmd
 from limbeck.losses.base import DistillationLoss, Place, maps, same_samples
 from limbeck.types import Context
 
@@ -64,17 +63,4 @@ class NST(DistillationLoss):
         maps("NST", student=student, teacher=teacher)
         same_samples("NST", student, teacher)
         known, taught = pooled_alike(full_precision(student), full_precision(teacher.detach()))
-        x, y = (F.normalize(each.flatten(2), dim=2, eps=_EPS) for each in (known, taught))
-        with without_autocast(x):
-            return _discrepancy(x, y) / student.shape[0]
-
-
-def _discrepancy(x: Tensor, y: Tensor) -> Tensor:
-    """Return the sum over samples of MMD² between x (N, C_s, P) and y (N, C_t, P), by the smaller matrices."""
-    (_, many, positions), few = x.shape, y.shape[1]
-    if 2 * positions**2 <= many**2 + few**2 + many * few:
-        taught = y.mT @ y
-        apart = torch.baddbmm(taught, x.mT, x, beta=-1 / few, alpha=1 / many)
-        return apart.square().sum()
-    own, across, other = ((a @ b.mT).square().sum() for a, b in ((x, x), (x, y), (y, y)))
-    return own / many**2 - 2 * across / (many * few) + other / few**2
+        return squared_kernel_mmd(known.flatten(2), taught.flatten(2), _EPS) / student.shape[0]

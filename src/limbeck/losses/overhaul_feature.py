@@ -91,7 +91,7 @@ class OverhaulFeature(DistillationLoss):
             same_shape("OverhaulFeature", known, taught)
             margin = self._margin(level, full_precision(taught.detach()))
             parts.append(_partial_l2(full_precision(known), full_precision(taught.detach()), margin))
-        total = torch.stack([part / 2**step for step, part in enumerate(reversed(parts))]).sum()
+        total: Tensor = torch.stack([part / 2**step for step, part in enumerate(reversed(parts))]).sum()
         return total / student[-1].numel()
 
     def _margin(self, level: int, teacher: Tensor) -> Tensor:
@@ -132,7 +132,8 @@ def margins_of(weight: Tensor, bias: Tensor) -> Tensor:
     spread = weight.detach().double().abs().clamp(min=1e-12)
     z = (bias.detach().double() / spread).clamp(max=100)  # less than |γ|/100 below zero from here on
     hazard = (-0.5 * z.square() - 0.5 * math.log(2 * math.pi) - torch.special.log_ndtr(-z)).exp()
-    return (spread * (z - hazard)).to(weight.dtype)
+    margins: Tensor = spread * (z - hazard)
+    return margins.to(weight.dtype)
 
 
 def _partial_l2(student: Tensor, teacher: Tensor, margin: Tensor) -> Tensor:

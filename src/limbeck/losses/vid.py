@@ -83,13 +83,12 @@ class VID(DistillationLoss):
         same_samples("VID", student, teacher)
         same_shape("VID", student, teacher)
         axis = self._channel_axis(teacher)
-        apart = full_precision(student) - full_precision(teacher.detach())
-        others = [each for each in range(apart.dim()) if each != axis]
-        squared = torch.linalg.vector_norm(apart, dim=others).square() * (
-            self.teacher_channels / apart.numel()
-        )
-        variance = self.variance.to(squared.dtype)
-        return 0.5 * (variance.log() + squared / variance).mean()
+        apart = (full_precision(student) - full_precision(teacher.detach())).movedim(axis, 1)
+        squares = torch.linalg.vector_norm(apart.reshape(*apart.shape[:2], -1), dim=2).square().sum(0)
+        variance = self.variance.to(squares.dtype)
+        positions = apart.numel() / self.teacher_channels
+        surprise: Tensor = 0.5 * (variance.log() + squares / positions / variance)
+        return surprise.mean()
 
     def _channel_axis(self, features: Tensor) -> int:
         """Return where the channels are: last in vectors and tokens, second in maps."""

@@ -41,6 +41,8 @@ class DistillationLoss(nn.Module, ABC):
     """Weights of the hard loss and of this loss that its paper uses for classification, or its public code."""
     needs: ClassVar[frozenset[str]] = frozenset()
     """Fields of :class:`limbeck.types.Context` without which it cannot run."""
+    task: ClassVar[str | None] = None
+    """The only task it is for, ``"classification"`` or ``"regression"``, where it is not for any."""
     smallest_batch: ClassVar[int] = 1
     """How many samples it needs to mean anything; the loop never gives it fewer."""
     relates_samples: ClassVar[bool] = False

@@ -71,6 +71,7 @@ class BoundedRegression(DistillationLoss):
     """
 
     paper: ClassVar[str] = "Chen, Choi, Yu, Han, Chandraker 2017, NIPS"
+    task: ClassVar[str | None] = "regression"
     same_shape: ClassVar[bool] = False  # a teacher that tells its spread has a column more
     usual_weights: ClassVar[tuple[float, float]] = (1.0, 0.5)  # the paper's ν
     needs: ClassVar[frozenset[str]] = frozenset({"targets"})

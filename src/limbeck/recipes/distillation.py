@@ -32,6 +32,9 @@ from limbeck.train import Stage, fit_stages
 from limbeck.train.engine import processes, wait_for_all
 
 
+SMALL = 4  # samples to try losses on: what relates samples needs up to three
+
+
 @dataclass(frozen=True)
 class Distilled:
     """What :func:`distill` gives back.
@@ -239,7 +242,7 @@ class _Distillation:
 
     def lessons(self, model: Model, teacher: Teacher, inputs: Inputs, seed: int) -> Lessons:
         """Return what the student is taught, wired between its layers and the teacher's."""
-        few = Reader(self.data, {"student": model.inputs, "teacher": inputs}).few()
+        few = Reader(self.data, {"student": model.inputs, "teacher": inputs}).few(SMALL)
         network = getattr(teacher, "model", None)
         wiring = Wiring(
             model.module,

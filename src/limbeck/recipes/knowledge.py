@@ -222,7 +222,10 @@ class Knowledge(_Settings):
             'LogitRegression'
         """
         named = self.model_copy(update={"loss": self.loss or USUAL.get(task, "LogitRegression")})
-        named.taught().build()
+        for each in (named.taught(), *named.also):
+            each.build()
+            if each.kind.task not in (None, task):
+                raise LimbeckError(f"{each.loss} is for {each.kind.task}, and this data's task is {task}.")
         return named
 
     def taught(self) -> Taught:

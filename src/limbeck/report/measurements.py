@@ -13,6 +13,9 @@ from limbeck.errors import LimbeckError
 
 __all__ = ["Confusion", "History", "read_confusion", "read_history"]
 
+WORDS = ("role", "seed", "stage")
+"""Columns that say whose row it is."""
+
 Confusion = dict[str, npt.NDArray[np.int64]]
 """Role to (C, C) counts summed over the seeds; rows are true classes, columns predicted ones."""
 
@@ -81,7 +84,7 @@ def _add(
     try:
         seed, epoch = int(row["seed"]), int(float(row["epoch"]))
         cells = {
-            name: float(cell) for name, cell in row.items() if name not in ("role", "seed", "epoch") and cell
+            name: float(cell) for name, cell in row.items() if name not in WORDS and name != "epoch" and cell
         }
     except (TypeError, ValueError) as error:
         raise LimbeckError(f"{path}, line {line}: {error}. Restore the file, or run again.") from error

@@ -47,10 +47,10 @@ def noise_contrastive(
     return value
 
 
-def log_mean_exp(
+def log_sum_exp(
     anchors: Tensor, memory: Tensor, positives: Tensor, negatives: Tensor, temperature: float
 ) -> Tensor:
-    """Return the logarithm of the mean of exp(u), over every anchor's own row and its others.
+    """Return the logarithms of the sum of exp(u), over every anchor's own row and its others, and of their number.
 
     Args:
         anchors: (N, D).
@@ -60,21 +60,23 @@ def log_mean_exp(
         temperature: above 0.
 
     Returns:
-        A scalar without gradient.
+        (2,) without gradient.
 
     Example:
         >>> memory = torch.tensor([[1.0], [1.0]])
-        >>> log_mean_exp(memory[:1], memory, torch.tensor([0]), torch.tensor([[1]]), 0.5).item()
-        2.0
+        >>> total, number = log_sum_exp(memory[:1], memory, torch.tensor([0]), torch.tensor([[1]]), 0.5)
+        >>> round((total - number).item(), 4), round(number.exp().item(), 4)
+        (2.0, 2.0)
     """
     with torch.no_grad(), without_autocast(anchors):
         scaled = anchors / temperature
-        parts, terms = [(scaled * memory[positives]).sum(1).logsumexp(0)], len(anchors)
+        parts = [(scaled * memory[positives]).sum(1).logsumexp(0)]
+        number = torch.tensor(len(anchors), device=anchors.device)
         for rows in _chunks(memory, negatives):
             scores, _ = _compared(scaled[rows], memory, negatives[rows])
             parts.append(scores.flatten().logsumexp(0))
-            terms += int(scores.isfinite().sum())
-        return torch.stack(parts).logsumexp(0) - torch.log(anchors.new_tensor(terms))
+            number += scores.isfinite().sum()
+        return torch.stack([torch.stack(parts).logsumexp(0), number.to(scaled).log()])
 
 
 class _NoiseContrastive(torch.autograd.Function):

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from limbeck.errors import LimbeckError
 from limbeck.functional import full_precision, without_autocast
-from limbeck.functional.contrastive import log_mean_exp, noise_contrastive
+from limbeck.functional.contrastive import log_sum_exp, noise_contrastive
+from limbeck.functional.processes import gathered
 from limbeck.losses.base import DistillationLoss, Place, between, needed, positive, same_samples, whole
 from limbeck.losses.layers import built_for
 from limbeck.losses.negatives import other_classes, other_samples
@@ -45,7 +46,8 @@ class CRD(DistillationLoss):
         ``"other classes"``: the same among the samples whose latest label is not that of sample n; samples that have
         not been seen yet count as other classes, and K is the number of others there are where all are taken.
         In training mode, after the loss: M_s(y) ← unit(momentum·M_s(y) + (1 − momentum)·e_s), M_t likewise with e_t; a
-        sample that stands in the batch several times enters with the mean of its embeddings.
+        sample that stands in the batch several times enters with the mean of its embeddings. Over several processes
+        Z and the memories are made of the batches of all.
 
     Differs from the paper:
         The equal formula in log space, without the 1e-7 that the authors' code adds to the denominators. That code
@@ -92,6 +94,12 @@ class CRD(DistillationLoss):
     usual_weights: ClassVar[tuple[float, float]] = (1.0, 0.8)
     needs: ClassVar[frozenset[str]] = frozenset({"index"})
 
+    memory_student: Tensor
+    memory_teacher: Tensor
+    log_z: Tensor
+    batches: Tensor
+    labels: Tensor | None
+
     def __init__(
         self,
         student_channels: int,
@@ -125,12 +133,6 @@ class CRD(DistillationLoss):
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
         labels = torch.full((samples,), UNSEEN) if negatives_from == "other classes" else None
         self.register_buffer("labels", labels)
-
-    memory_student: Tensor
-    memory_teacher: Tensor
-    log_z: Tensor
-    batches: Tensor
-    labels: Tensor | None
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return the contrastive loss of both sides, and remember the embeddings in training mode."""
@@ -180,10 +182,10 @@ class CRD(DistillationLoss):
                 "CRD with negatives_from='other classes' needs one class label (N,) for each sample: without labels, "
                 "or with mixed ones, use 'other samples'."
             )
-        labels = self.labels.index_copy(0, index, targets.to(self.labels))
+        targets = targets.to(self.labels)
         if self.training:
-            self.labels.copy_(labels)
-        return other_classes(index, labels, self.negatives)
+            self.labels.index_copy_(0, gathered(index), gathered(targets))
+        return other_classes(index, self.labels.index_copy(0, index, targets), self.negatives)
 
     def _normalisers(
         self, sides: tuple[tuple[Tensor, Tensor], ...], index: Tensor, negatives: Tensor
@@ -191,17 +193,19 @@ class CRD(DistillationLoss):
         """Return log Z of both sides: what the first batch in training mode gave."""
         if int(self.batches) > 0:
             return self.log_z
-        means = [log_mean_exp(*side, index, negatives, self.temperature) for side in sides]
-        log_z = torch.stack(means) + math.log(self.samples)
+        sums = torch.stack([log_sum_exp(*side, index, negatives, self.temperature) for side in sides])
+        if self.training:
+            sums = gathered(sums[None]).logsumexp(0)
+        log_z = sums[:, 0] - sums[:, 1] + math.log(self.samples)
         if self.training:
             self.log_z.copy_(log_z)
         return log_z
 
     @torch.no_grad()
     def _remember(self, index: Tensor, own: Tensor, taught: Tensor) -> None:
-        rows, places = torch.unique(index, return_inverse=True)
+        rows, places = torch.unique(gathered(index), return_inverse=True)
         for memory, embedded in (self.memory_student, own), (self.memory_teacher, taught):
-            sums = memory.new_zeros(len(rows), memory.shape[1]).index_add_(0, places, embedded)
+            sums = memory.new_zeros(len(rows), memory.shape[1]).index_add_(0, places, gathered(embedded))
             means = sums / places.bincount()[:, None]
             memory[rows] = _unit(self.momentum * memory[rows] + (1 - self.momentum) * means)
         self.batches += 1

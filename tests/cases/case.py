@@ -222,7 +222,7 @@ class Case:
         return (count, sum(prod(each[1:]) for each in shapes))
 
     def _shrunk(self, shape: Shape) -> Shape:
-        if len(shape) == 2 and not self.fixed:
+        if len(shape) == 2 and self.alike and not self.fixed:
             return (4, 5)
         return (4, shape[1], 3, 2) if len(shape) == 4 else (4, *shape[1:])
 

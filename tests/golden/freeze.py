@@ -20,7 +20,7 @@ def main(names: list[str]) -> None:
             small, student, teacher, loss = waves(case)
             value = small.expected(student, teacher, loss)
             norm = hypot(*(slope(small, student, teacher, loss, each) for each in range(student.numel())))
-            print(f"{case}: frozen=({value!r}, {norm!r})")
+            print(f"{case}: frozen=({value:.10g}, {norm:.10g})")
 
 
 if __name__ == "__main__":

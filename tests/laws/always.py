@@ -160,7 +160,7 @@ def minds_the_sign(case: Case) -> None:
 def grows_along_a_perturbation(case: Case) -> None:
     if case.alike:
         teacher, away = case.teacher(), case.student(5, scale=1.0)
-        values = [float(case(teacher + step * away, teacher)) for step in (0.0, 0.25, 0.5, 1.0, 2.0)]
+        values = [case(teacher + step * away, teacher).item() for step in (0.0, 0.25, 0.5, 1.0, 2.0)]
         assert values == sorted(values)
         assert values[-1] > values[0]
 
@@ -169,13 +169,13 @@ def falls_under_gradient_descent(case: Case) -> None:
     """At some step size twenty steps of gradient descent never raise the loss and lower it well."""
     student, teacher = case.pair()
     _, first = learn(case, student, teacher)
-    least = float(case(teacher.clone(), teacher)) if case.alike else 0.0
+    least = case(teacher.clone(), teacher).item() if case.alike else 0.0
     for share in (0.3, 0.1, 0.03):
         rate = share * student.norm() / first.norm()
         values, leaf = [], student
         for _ in range(20):
             value, gradient = learn(case, leaf, teacher)
-            values.append(float(value))
+            values.append(value.item())
             leaf = leaf - rate * gradient
         if all(later < earlier for earlier, later in pairwise(values)):
             break

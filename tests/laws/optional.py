@@ -22,9 +22,9 @@ Law = Callable[["Case"], None]
 def zero_at_identity(case: Case) -> None:
     student, teacher = case.pair()
     assert case.alike
-    assert float(case(teacher.clone(), teacher).abs()) < 1e-9
+    assert abs(case(teacher.clone(), teacher).item()) < 1e-9
     single = case(teacher.float(), teacher.float())
-    assert float(single.abs()) < 1e-5 * float(case(student, teacher))
+    assert abs(single.item()) < 1e-5 * case(student, teacher).item()
 
 
 def non_negative(case: Case) -> None:
@@ -32,7 +32,7 @@ def non_negative(case: Case) -> None:
         teacher, other = case.teacher(seed), case.student(seed + 100)
         near = (teacher + 0.01 * other, teacher - 0.01 * other, -teacher) if case.alike else ()
         for student in (other, *near):
-            assert float(case(student, teacher)) > -1e-9
+            assert case(student, teacher).item() > -1e-9
 
 
 def symmetric(case: Case) -> None:
@@ -60,9 +60,8 @@ def blind_to_the_students_scale(case: Case) -> None:
 
 def blind_to_the_scale_of_each_sample(case: Case) -> None:
     student, teacher = case.pair()
-    grown = random(6, (len(student), *[1] * (student.dim() - 1))).double().exp()
-    same(case(student * grown, teacher), case(student, teacher))
-    same(case(student, teacher * grown), case(student, teacher))
+    same(case(student * samples(student).exp(), teacher), case(student, teacher))
+    same(case(student, teacher * samples(teacher).exp()), case(student, teacher))
 
 
 def blind_to_the_scale_of_each_channel(case: Case) -> None:
@@ -74,9 +73,8 @@ def blind_to_the_scale_of_each_channel(case: Case) -> None:
 
 def blind_to_a_shift_of_each_sample(case: Case) -> None:
     student, teacher = case.pair()
-    shift = random(6, (len(student), *[1] * (student.dim() - 1))).double()
-    same(case(student + shift, teacher), case(student, teacher))
-    same(case(student, teacher + shift), case(student, teacher))
+    same(case(student + samples(student), teacher), case(student, teacher))
+    same(case(student, teacher + samples(teacher)), case(student, teacher))
 
 
 def blind_to_a_shift_of_each_channel(case: Case) -> None:
@@ -144,6 +142,11 @@ def place(shape: tuple[int, ...]) -> int:
     return 1 if len(shape) == 4 else len(shape) - 1
 
 
+def samples(tensor: Tensor) -> Tensor:
+    """Return one number for each sample, to be broadcast."""
+    return random(6, (len(tensor), *[1] * (tensor.dim() - 1))).double()
+
+
 def channels(layer: Tensor) -> Tensor:
     """Return one number for each channel, to be broadcast."""
     axis = place(layer.shape)
@@ -158,6 +161,7 @@ def rolled(layer: Tensor) -> Tensor:
 
 def rotated(layer: Tensor) -> Tensor:
     axis = place(layer.shape)
+    assert layer.shape[axis] > 1
     turn, _ = torch.linalg.qr(random(7, (layer.shape[axis], layer.shape[axis])).double())
     return (layer.movedim(axis, -1) @ turn).movedim(-1, axis)
 

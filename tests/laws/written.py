@@ -73,10 +73,9 @@ def refuses_settings_out_of_range(case: Case) -> None:
             with pytest.raises(LimbeckError, match=rf"\b{name}\b") as answer:
                 pytest.fail(f"takes {name}={bad!r}: {case.loss(**{name: bad})}")
             assert "\n" not in str(answer.value)
-    for name in case.zero:
-        case.loss(**{name: 0})
-    for name in case.negative:
-        case.loss(**{name: -1})
+    for names, value in ((case.zero, 0), (case.negative, -1)):
+        for name in names:
+            case.loss(**{name: [value] if is_a_list(arguments(case)[name]) else value})
 
 
 def arguments(case: Case) -> dict[str, Any]:
@@ -87,12 +86,21 @@ def arguments(case: Case) -> dict[str, Any]:
     return {name: hints[name] for name in inspect.signature(case.made).parameters}
 
 
+def is_a_list(annotation: Any) -> bool:
+    """Return whether a type is a sequence of numbers."""
+    return typing.get_origin(annotation) in {Sequence, tuple} and set(typing.get_args(annotation)) <= {
+        int,
+        float,
+        ...,
+    }
+
+
 def refused(case: Case, name: str, annotation: Any) -> list[Any]:
     """Return values of a setting that must be refused, by its type."""
-    origin, inner = typing.get_origin(annotation), set(typing.get_args(annotation)) or {annotation}
-    if origin is typing.Literal:
+    inner = set(typing.get_args(annotation)) or {annotation}
+    if typing.get_origin(annotation) is typing.Literal:
         return ["nonsense", None, 0.5]
-    if origin in {Sequence, tuple} and inner <= {int, float, Ellipsis}:
+    if is_a_list(annotation):
         return [[], ["4"], [math.nan], [math.inf], [True], [None], 4.0, "4"] + (
             [[-1]] if name not in case.negative else []
         )

@@ -1,10 +1,12 @@
 """Response-based knowledge. Logits come as a list of rows, one list of numbers for each sample."""
 
-from math import exp, floor, fsum, log, sqrt
+from math import exp, expm1, floor, fsum, log, log1p, sqrt
+from sys import float_info
 
 Row = list[float]
 Rows = list[Row]
 UNLABELLED = -100
+epsilon = float_info.epsilon
 
 
 def softmax(row: Row, temperature: float = 1.0) -> Row:
@@ -13,10 +15,10 @@ def softmax(row: Row, temperature: float = 1.0) -> Row:
 
 
 def log_softmax(row: Row, temperature: float = 1.0) -> Row:
-    """Return z_i / T − log sum_j exp(z_j / T), the largest taken out first so that nothing overflows."""
-    top = max(row)
-    total = log(fsum(exp((each - top) / temperature) for each in row))
-    return [(each - top) / temperature - total for each in row]
+    """Return z_i / T − log sum_j exp(z_j / T), the largest taken out first so that a certain row stays exact."""
+    top = row.index(max(row))
+    others = fsum(exp((each - row[top]) / temperature) for place, each in enumerate(row) if place != top)
+    return [(each - row[top]) / temperature - log1p(others) for each in row]
 
 
 def kl(log_p: Row, log_q: Row) -> float:
@@ -118,13 +120,14 @@ def nkd(
     return mean(total) if total else 0.0
 
 
-def pearson(one: Row, other: Row) -> float:
-    """Return Pearson's correlation; 0 where either side does not vary."""
+def pearson(one: Row, other: Row, extra: float = 0.0) -> float:
+    """Return Pearson's correlation, ``extra`` added to the product of norms; 0 where either side does not vary."""
     a, b = ([each - mean(row) for each in row] for row in (one, other))
     sizes = sqrt(fsum(each * each for each in a)), sqrt(fsum(each * each for each in b))
-    if min(sizes) == 0:
-        return 0.0
-    return fsum(x / sizes[0] * (y / sizes[1]) for x, y in zip(a, b, strict=True))
+    for size, row in zip(sizes, (one, other), strict=True):
+        if size <= 16 * epsilon * sqrt(len(row)) * abs(mean(row)):
+            return 0.0
+    return fsum(x * y for x, y in zip(a, b, strict=True)) / (sizes[0] * sizes[1] + extra)
 
 
 def dist(
@@ -137,8 +140,8 @@ def dist(
     """Return β · mean over rows of (1 − ρ) + γ · mean over columns of (1 − ρ) (Huang et al. 2022)."""
     ours = [softmax(row, temperature) for row in student]
     theirs = [softmax(row, temperature) for row in teacher]
-    inter = mean([1 - pearson(a, b) for a, b in zip(ours, theirs, strict=True)])
-    intra = mean([1 - pearson(a, b) for a, b in zip(columns(ours), columns(theirs), strict=True)])
+    inter = mean([1 - pearson(a, b, 1e-8) for a, b in zip(ours, theirs, strict=True)])
+    intra = mean([1 - pearson(a, b, 1e-8) for a, b in zip(columns(ours), columns(theirs), strict=True)])
     return row_weight * inter + column_weight * intra
 
 
@@ -201,7 +204,7 @@ def wsld(
         if label == UNLABELLED:
             continue
         ours, theirs = -log_softmax(constant)[label], -log_softmax(taught)[label]
-        weight = 1 - exp(-ours / (theirs + 1e-7))
+        weight = -expm1(-ours / (theirs + 1e-7))
         total.append(weight * kl(log_softmax(taught, temperature), log_softmax(known, temperature)))
     return temperature**2 * mean(total) if total else 0.0
 

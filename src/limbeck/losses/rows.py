@@ -49,27 +49,16 @@ def labels(loss: str, student: Tensor, context: Context | None) -> tuple[Tensor,
         >>> labels("DKD", torch.zeros(2, 5), Context(targets=torch.tensor([3, -100])))
         (tensor([3, 0]), tensor([ True, False]))
     """
-    targets, shape, classes = needed(loss, context, "targets"), student.shape[:-1], student.shape[-1]
-    if not isinstance(targets, Tensor) or targets.shape != shape or not _whole(targets.dtype):
-        given = (
-            f"{targets.dtype} {tuple(targets.shape)}"
-            if isinstance(targets, Tensor)
-            else type(targets).__name__
-        )
+    targets = needed(loss, context, "targets")
+    if not _are_indices(targets, student.shape[:-1]):
         raise LimbeckError(
-            f"{loss} needs a class index for each of {tuple(shape)}, {UNLABELLED} where there is none, not {given}: "
-            "give indices, or use KD, which needs no targets."
+            f"{loss} needs a class index for each of {tuple(student.shape[:-1])}, {UNLABELLED} where there is none, "
+            f"not {_told(targets)}: give indices, or use KD, which needs no targets."
         )
     flat = targets.flatten().long()
     known = flat != UNLABELLED
     label = torch.where(known, flat, 0)
-    if label.device.type == "cpu" and len(label):  # elsewhere a look would wait for the device
-        low, high = (int(each) for each in label.aminmax())
-        if low < 0 or high >= classes:
-            raise LimbeckError(
-                f"{loss} is given logits of {classes} classes but targets from {low} to {high}: number the classes "
-                f"from 0 to {classes - 1}, {UNLABELLED} where there is no label."
-            )
+    _refuse_other_classes(loss, label, student.shape[-1])
     return label, known
 
 
@@ -87,5 +76,24 @@ def labelled_mean(values: Tensor, known: Tensor) -> Tensor:
     return torch.where(known, values, 0.0).sum() / known.sum().clamp(min=1)
 
 
-def _whole(dtype: torch.dtype) -> bool:
-    return not (dtype.is_floating_point or dtype.is_complex or dtype == torch.bool)
+def _are_indices(targets: object, shape: torch.Size) -> bool:
+    if not isinstance(targets, Tensor) or targets.shape != shape:
+        return False
+    return not (targets.is_floating_point() or targets.is_complex() or targets.dtype == torch.bool)
+
+
+def _told(targets: object) -> str:
+    return (
+        f"{targets.dtype} {tuple(targets.shape)}" if isinstance(targets, Tensor) else type(targets).__name__
+    )
+
+
+def _refuse_other_classes(loss: str, label: Tensor, classes: int) -> None:
+    if label.device.type != "cpu" or not len(label):  # elsewhere a look would wait for the device
+        return
+    low, high = (int(each) for each in label.aminmax())
+    if low < 0 or high >= classes:
+        raise LimbeckError(
+            f"{loss} is given logits of {classes} classes but targets from {low} to {high}: number the classes from 0 "
+            f"to {classes - 1}, {UNLABELLED} where there is no label."
+        )

@@ -17,7 +17,7 @@ EPS = 1e-8
 class PKD(DistillationLoss):
     """Match feature maps up to each channel's mean and scale: ½ MSE of standardised channels, that is 1 − Pearson's r.
 
-    Cao, Zhang, Gao, Zhang, Zhu, Zhang, "PKD: General Distillation Framework for Object Detectors via Pearson
+    Cao, Zhang, Gao, Cheng, Cheng, Cheng, "PKD: General Distillation Framework for Object Detectors via Pearson
     Correlation Coefficient", NeurIPS 2022, arXiv 2207.02039. Magnitudes differ between networks, stages and channels,
     and a few large ones dominate a plain distance; standardising each channel leaves the pattern.
 
@@ -50,7 +50,7 @@ class PKD(DistillationLoss):
         (0.0, 2.0)
     """
 
-    paper: ClassVar[str] = "Cao, Zhang, Gao, Zhang, Zhu, Zhang 2022, arXiv 2207.02039"
+    paper: ClassVar[str] = "Cao, Zhang, Gao, Cheng, Cheng, Cheng 2022, arXiv 2207.02039"
     relates_samples: ClassVar[bool] = True
     kind: ClassVar = "feature"
     place: ClassVar[Place] = "last map"

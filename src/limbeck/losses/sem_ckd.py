@@ -18,7 +18,7 @@ from limbeck.types import Context
 class SemCKD(DistillationLoss):
     """Learn which teacher layer teaches which student layer: Σ_st α_st · MSE(P_st(F_s), F_t), α learnt by attention.
 
-    Chen, Mei, Zhang, Wang, Feng, Chen, "Cross-Layer Distillation with Semantic Calibration", AAAI 2021, arXiv
+    Chen, Mei, Zhang, Wang, Wang, Feng, Chen, "Cross-Layer Distillation with Semantic Calibration", AAAI 2021, arXiv
     2012.03236. Layers of the same depth need not mean the same, and a wrong pair hurts; here every student layer
     attends over all teacher layers, sample by sample, and learns most from those that mean the most similar things.
 
@@ -70,7 +70,7 @@ class SemCKD(DistillationLoss):
         torch.Size([2, 2])
     """
 
-    paper: ClassVar[str] = "Chen, Mei, Zhang, Wang, Feng, Chen 2021, arXiv 2012.03236"
+    paper: ClassVar[str] = "Chen, Mei, Zhang, Wang, Wang, Feng, Chen 2021, arXiv 2012.03236"
     kind: ClassVar = "feature"
     place: ClassVar[Place] = "every map"
     several: ClassVar[bool] = True

@@ -11,10 +11,10 @@ from limbeck.adapters.layouts import ChannelsFirst, TokensToMap
 from limbeck.adapters.sizes import Pool
 
 Size = tuple[int, int]
+USUAL_PREFIX = 2
+"""A class token and a distillation token."""
 MOST_PREFIX = 16
-"""Class, distillation and register tokens that a transformer may put before its patches; usual are 0 to 5."""
-CROOKED = 1.5
-"""How much more one axis may have been reduced than the other, as small maps round differently."""
+"""Tokens that may stand before patches whose grid is known from a map; registers among them."""
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,15 @@ class Form:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape without the batch once a map is (C, H, W): also (C,) of vectors, (L, C) of sequences."""
-        if self.is_map:
-            return self.channels, *self.size
-        return (self.channels,) if self.kind == "vector" else (self.size[0], self.channels)
+        """Shape without the batch after :meth:`to_map`: (C, H, W), of a sequence (C, L, 1), of a vector (C,)."""
+        return (self.channels,) if self.kind == "vector" else (self.channels, *self.size)
 
     def to_map(self) -> nn.Module | None:
-        """Return what lays it out as (N, C, H, W), or ``None`` where it is so already or has no places."""
-        if self.kind == "tokens":
+        """Return what lays it out as (N, C, H, W), or ``None`` where it is so already or is a vector.
+
+        A sequence becomes a map of width 1.
+        """
+        if self.kind in ("tokens", "sequence"):
             square = self.size[0] == self.size[1]  # then another image size later on does no harm
             return TokensToMap(self.prefix, None if square else self.size)
         return ChannelsFirst() if self.kind == "map, channels last" else None
@@ -126,6 +127,8 @@ def _grid(length: int, image: Size | None, grids: list[Size], prefix: int | None
         for grid in reversed(grids):
             if grid[0] * grid[1] == patches:
                 return grid, before
+        if before > USUAL_PREFIX and before != prefix:
+            continue
         height = round(math.sqrt(patches * image[0] / image[1])) if patches > 0 else 0
         if height and patches % height == 0 and _crookedness((height, patches // height), image) == 1:
             return (height, patches // height), before

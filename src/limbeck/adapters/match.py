@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from limbeck.adapters.forms import Form, level
 from limbeck.adapters.pairs import Matches, Pair
 from limbeck.adapters.probe import probe
-from limbeck.adapters.stages import Anatomy, Place, anatomy
+from limbeck.adapters.stages import Anatomy, Spot, anatomy
 from limbeck.errors import LimbeckError
 from limbeck.taps import tapped
 from limbeck.types import Batch
@@ -94,7 +94,7 @@ def pair_of(
     return _bridged(sides[0], sides[1], "named by hand")
 
 
-def _named(role: str, network: nn.Module, example: Any, layer: str) -> Place:
+def _named(role: str, network: nn.Module, example: Any, layer: str) -> Spot:
     with tapped(network, {} if layer == LOGITS else {layer: layer}) as taps:
         seen = probe(network, example)
     if layer == LOGITS:
@@ -112,7 +112,7 @@ def _named(role: str, network: nn.Module, example: Any, layer: str) -> Place:
             f"Layer {layer!r} of the {role} gives a tensor of shape {shape}, from which no loss here learns: name one "
             "that gives maps (N, C, H, W), tokens (N, L, D) or vectors (N, D)."
         )
-    return Place(layer, form, 0.0, level(form.size, seen.image) if form.is_map else 0, shape)
+    return Spot(layer, form, 0.0, level(form.size, seen.image) if form.is_map else 0, shape)
 
 
 def _bridgeable(ours: Form, theirs: Form) -> bool:
@@ -131,10 +131,10 @@ def _examples(example: Any) -> tuple[Any, Any]:
     return example, example
 
 
-def _outputs(network: Anatomy) -> Place:
+def _outputs(network: Anatomy) -> Spot:
     shape = network.output.shape
     form = network.output.form or Form("vector", shape[-1])
-    return Place(LOGITS, form, 1.0, 0, shape)
+    return Spot(LOGITS, form, 1.0, 0, shape)
 
 
 def _embeddings(student: Anatomy, teacher: Anatomy) -> Pair:
@@ -153,17 +153,17 @@ def _map_pairs(student: Anatomy, teacher: Anatomy) -> tuple[Pair, ...]:
     return tuple(_bridged(one, other, _why(one, other)) for one, other in aligned)
 
 
-def _few(network: Anatomy) -> Sequence[Place]:
+def _few(network: Anatomy) -> Sequence[Spot]:
     return network.maps[-FEW:] if network.staged else network.maps
 
 
-def _quarters(maps: Sequence[Place]) -> Sequence[Place]:
+def _quarters(maps: Sequence[Spot]) -> Sequence[Spot]:
     """Return as many maps as are taught, evenly spaced and with the last."""
     count = min(FEW, len(maps))
     return [maps[round((number + 1) * len(maps) / count) - 1] for number in range(count)]
 
 
-def _aligned(fewer: Sequence[Place], more: Sequence[Place]) -> list[tuple[Place, Place]]:
+def _aligned(fewer: Sequence[Spot], more: Sequence[Spot]) -> list[tuple[Spot, Spot]]:
     """Return a partner for each of the fewer, in order and the last for the last, that differ least in all."""
     ways: list[_Way] = [(0.0, [])]  # the cheapest for all before, by how many of the others are used up
     for one in fewer:
@@ -175,20 +175,20 @@ def _aligned(fewer: Sequence[Place], more: Sequence[Place]) -> list[tuple[Place,
     return ways[-1][1]
 
 
-_Way: TypeAlias = tuple[float, list[tuple[Place, Place]]]
+_Way: TypeAlias = tuple[float, list[tuple[Spot, Spot]]]
 
 
-def _difference(one: Place, other: Place) -> float:
+def _difference(one: Spot, other: Spot) -> float:
     return abs(one.level - other.level) + abs(one.depth - other.depth)
 
 
-def _why(ours: Place, theirs: Place) -> str:
+def _why(ours: Spot, theirs: Spot) -> str:
     same = ours.level == theirs.level
     where = f"both at 1/{2**ours.level}" if same else f"at 1/{2**ours.level} and 1/{2**theirs.level}"
     return f"{where} of the image, {ours.depth:.0%} and {theirs.depth:.0%} deep"
 
 
-def _bridged(ours: Place, theirs: Place, why: str, vectors: bool = False) -> Pair:
+def _bridged(ours: Spot, theirs: Spot, why: str, vectors: bool = False) -> Pair:
     if vectors or "vector" in (ours.form.kind, theirs.form.kind):
         forms = ours.form.to_vector(), theirs.form.to_vector()
         shapes: list[tuple[int, ...]] = [(ours.form.channels,), (theirs.form.channels,)]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from torch import nn
 
@@ -13,7 +14,7 @@ STAGES = 3
 
 
 @dataclass(frozen=True)
-class Place:
+class Spot:
     """A layer's tensor as matching sees it.
 
     Args:
@@ -45,8 +46,8 @@ class Anatomy:
 
     name: str
     output: Given
-    embedding: Place | None
-    maps: tuple[Place, ...]
+    embedding: Spot | None
+    maps: tuple[Spot, ...]
     staged: bool
 
 
@@ -105,7 +106,7 @@ class _Body:
         before = [call.weighted for call in seen.calls if call.began < self.end and call not in self.heads]
         self.layers = max([*before, 1])
 
-    def embedding(self) -> Place | None:
+    def embedding(self) -> Spot | None:
         """Return what the classifier reads, taken before its dropout, which would make the student's noisy."""
         if self.head is None or self.head.read is None or self.head.read.form is None:
             return None
@@ -116,7 +117,7 @@ class _Body:
                 read = call.read
         return self._place(read, self.head) if read.form else None
 
-    def maps(self) -> tuple[tuple[Place, ...], bool]:
+    def maps(self) -> tuple[tuple[Spot, ...], bool]:
         """Return the maps and whether they are of several resolutions."""
         units = self._units()
         staged = len(_by_level(units)) >= STAGES
@@ -132,8 +133,11 @@ class _Body:
                 continue
             keys.add(given.key)
             unit = _Unit(call, given, form, level(form.size, self.seen.image))
-            if units and _is_pooled(unit, units[-1]):
-                break
+            if units and unit.is_point and not units[-1].is_point:
+                if form.kind == "tokens":  # a class token on its way
+                    continue
+                if _is_pooled(unit, units[-1]):
+                    break
             if unit.has_weights or not unit.resizes:
                 units.append(unit)
         return units
@@ -150,16 +154,18 @@ class _Body:
                 yield from ((child, given) for given in child.gave)
 
     def _spans(self, call: Call) -> bool:
-        """Whether a call shrinks the map more than one stage does, or to no map at all."""
-        given = [each.form for each in call.gave if each.form and each.form.is_map]
+        """Whether a call shrinks the map more than one stage does, or is all that lies before a vector."""
+        sizes = [each.form.size for each in call.gave if each.form and each.form.is_map]
         before = call.read.form if call.read else None
         start = level(before.size, self.seen.image) if before and before.is_map else 0
-        return not given or min(level(each.size, self.seen.image) for each in given) - start > 1
+        if not sizes or max(sizes) == (1, 1):
+            return start == 0 or _is_chain(call)
+        return min(level(size, self.seen.image) for size in sizes) - start > 1
 
-    def _place(self, given: Given, call: Call) -> Place:
+    def _place(self, given: Given, call: Call) -> Spot:
         assert given.form is not None
         depth = min(call.weighted / self.layers, 1.0)
-        return Place(given.tap, given.form, depth, level(given.form.size, self.seen.image), given.shape)
+        return Spot(given.tap, given.form, depth, level(given.form.size, self.seen.image), given.shape)
 
 
 @dataclass(frozen=True)
@@ -180,6 +186,10 @@ class _Unit:
         return self.call.matrices > 1
 
     @property
+    def is_point(self) -> bool:
+        return self.form.size == (1, 1)
+
+    @property
     def resizes(self) -> bool:
         read = self.call.read.form if self.call.read else None
         return read is not None and read.size != self.form.size
@@ -192,21 +202,21 @@ def _lineage(call: Call | None) -> Iterator[Call]:
 
 
 def _is_pooled(unit: _Unit, before: _Unit) -> bool:
-    """Whether all places have become one by now, other than by the last stride of a network for small images."""
-    if unit.form.size != (1, 1) or before.form.size == (1, 1):
-        return False
-    strided = unit.has_weights and unit.resizes and unit.level - before.level < STAGES - 1
-    return unit.form.kind == "tokens" or not strided
+    """Whether all places became one by other means than the last stride of a network that reads small images."""
+    return not (unit.has_weights and unit.resizes and unit.level - before.level <= 1)
 
 
 def _is_chain(call: Call) -> bool:
-    """Whether a call does no more than run blocks one after the other."""
-    pairs = zip(call.children, call.children[1:], strict=False)
-    linked = all(
-        later.read is not None and any(each.key == later.read.key for each in earlier.gave)
-        for earlier, later in pairs
-    )
-    return linked and any(each.matrices > 1 for each in call.children)
+    """Whether a call does no more than run blocks one after the other, unlike a block, which adds what it read."""
+    steps = call.children
+    linked = all(_leads(one, other) for one, other in pairwise(steps))
+    blocks = sum(each.matrices > 1 for each in steps)
+    ends = {each.key for each in call.gave} & {each.key for each in steps[-1].gave} if steps else set()
+    return linked and (blocks > 1 or (blocks == 1 and bool(ends)))
+
+
+def _leads(one: Call, other: Call) -> bool:
+    return other.read is not None and any(each.key == other.read.key for each in one.gave)
 
 
 def _by_level(units: Sequence[_Unit]) -> dict[int, list[_Unit]]:
@@ -221,13 +231,14 @@ def _by_level(units: Sequence[_Unit]) -> dict[int, list[_Unit]]:
 
 
 def _stage_ends(units: Sequence[_Unit]) -> list[_Unit]:
-    """Return the last block of each resolution; of the last resolution whatever is last, as that is pooled."""
+    """Return the last block of each resolution and then whatever is last of all, as that is pooled."""
+    deepest = max(_by_level(units))
+    down = 1 + max(number for number, unit in enumerate(units) if unit.level == deepest)
     ends = [
         next((each for each in reversed(several) if each.is_block), several[-1])
-        for several in _by_level(units).values()
+        for several in _by_level(units[:down]).values()
     ]
-    last = max(_by_level(units))
-    return [*ends[:-1], [each for each in units if each.level == last][-1]]
+    return [*(ends if down < len(units) else ends[:-1]), units[-1]]
 
 
 def _block_ends(units: Sequence[_Unit]) -> list[_Unit]:

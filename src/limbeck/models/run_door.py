@@ -27,7 +27,7 @@ def open_run(text: str, request: Request, plugins: Sequence[str | Path]) -> Mode
     if request.pretrained:
         raise LimbeckError(f"{spec} has the weights of its run: leave pretrained out.")
     folder, _, role = text.partition("#")
-    role = _role(Path(folder), role)
+    role = role_in(Path(folder), role)
     card = read_card(folder, role)
     _check(spec, card["outputs"], tuple(card["shape"]), request)
     model = load_model(folder, role, plugins)
@@ -39,7 +39,16 @@ def open_run(text: str, request: Request, plugins: Sequence[str | Path]) -> Mode
     return replace(model, weights=f"run:{folder}#{role}")
 
 
-def _role(folder: Path, role: str) -> str:
+def role_in(folder: Path, role: str) -> str:
+    """Return the role of the model that ``run:FOLDER#ROLE`` names, the run's own result where none is named.
+
+    Args:
+        folder: the run folder.
+        role: what stands after ``#``, or nothing.
+
+    Raises:
+        LimbeckError: no such folder, or no such model in it.
+    """
     if not folder.is_dir():
         near = [each.name for each in folder.parent.iterdir()] if folder.parent.is_dir() else []
         raise LimbeckError(f"No run folder {folder}.{did_you_mean(folder.name, near)}")

@@ -5,9 +5,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor
 
-from limbeck.functional import full_precision
-from limbeck.functional.attention import spatial_attention
-from limbeck.functional.maps import pooled_alike
+from limbeck.functional import full_precision, pooled_alike, spatial_attention
 from limbeck.losses.base import DistillationLoss, Place, between, maps, same_samples
 from limbeck.types import Context
 

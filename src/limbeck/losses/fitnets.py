@@ -25,8 +25,8 @@ class FitNets(DistillationLoss):
     Differs from the paper:
         The paper sums ½ (F_s − F_t)² over the elements of a map. Here it is a mean over elements and without the ½,
         as in RepDistiller, so that the weight does not depend on the size of the map. The paper trains up to the
-        guided layer in a first stage and distils the whole student in a second; that is a matter of stages, and this
-        loss serves both ways. Its weights, 1 and 100, are RepDistiller's for training in one stage.
+        guided layer in a first stage and distils the whole student in a second, and so do recipes, with 0.3 of the
+        epochs for the first; the weights, 1 and 100, are RepDistiller's for both at once (``first_stage`` 0).
 
     When it helps:
         Deep students that train badly by themselves. An exact match of activations is a strong demand: where the

@@ -8,9 +8,7 @@ import torch
 from torch import Tensor
 
 from limbeck.errors import LimbeckError
-from limbeck.functional import full_precision
-from limbeck.functional.flow import flow_gap
-from limbeck.functional.maps import pooled_alike
+from limbeck.functional import flow_gap, full_precision, pooled_alike
 from limbeck.losses.base import DistillationLoss, Place, maps, same_layers, same_samples
 from limbeck.types import Context
 

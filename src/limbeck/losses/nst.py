@@ -4,9 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from limbeck.functional import full_precision
-from limbeck.functional.maps import pooled_alike
-from limbeck.functional.selectivity import squared_kernel_mmd
+from limbeck.functional import full_precision, pooled_alike, squared_kernel_mmd
 from limbeck.losses.base import DistillationLoss, Place, maps, same_samples
 from limbeck.types import Context
 

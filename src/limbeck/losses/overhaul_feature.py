@@ -148,8 +148,11 @@ def _partial_l2(student: Tensor, teacher: Tensor, margin: Tensor) -> Tensor:
 def _by_level(margins: Sequence[Tensor] | Sequence[Sequence[float]] | Tensor | None) -> list[Tensor]:
     if margins is None:
         return []
-    levels = [margins] if isinstance(margins, Tensor) else list(margins)
-    tensors = [torch.as_tensor(each, dtype=torch.get_default_dtype()).detach().clone() for each in levels]
+    try:
+        levels = [margins] if isinstance(margins, Tensor) else list(margins)
+        tensors = [torch.as_tensor(each, dtype=torch.get_default_dtype()).detach().clone() for each in levels]
+    except (TypeError, ValueError):
+        tensors = []
     if not tensors or any(each.dim() != 1 or not (each <= 0).all() for each in tensors):
         raise LimbeckError(
             "margins must list for each level one number of at most 0 for each channel, as margins_of gives them, "

@@ -66,6 +66,7 @@ class OverhaulFeature(DistillationLoss):
     place: ClassVar[Place] = "every map"
     several: ClassVar[bool] = True
     usual_weights: ClassVar[tuple[float, float]] = (1.0, 16.0)
+    relates_samples: ClassVar[bool] = True  # through the margins that it estimates
 
     def __init__(self, margins: Sequence[Tensor] | Sequence[Sequence[float]] | Tensor | None = None):
         super().__init__()

@@ -51,7 +51,7 @@ class FSP(DistillationLoss):
         4.0
     """
 
-    paper: ClassVar[str] = "Yim, Joo, Bae, Kim, CVPR 2017"
+    paper: ClassVar[str] = "Yim, Joo, Bae, Kim 2017, CVPR, pages 7130-7138"
     kind = "feature"
     place: ClassVar[Place] = "every map"
     several: ClassVar[bool] = True

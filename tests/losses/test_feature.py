@@ -152,3 +152,13 @@ def test_fsp_sees_the_flow_and_not_a_change_that_both_layers_share():
     turned = [(each.flatten(2) @ turn).view_as(each) for each in (first[0], last[0])]
     assert losses.FSP()(turned, (first[0], last[0])).item() == pytest.approx(0, abs=1e-12)
     assert not math.isclose(losses.FSP()((first[0], last[0]), (first[1], last[1])).item(), 0)
+
+
+@pytest.mark.parametrize(("dtype", "scale"), [(torch.bfloat16, 1e3), (torch.float16, 30.0)])
+def test_fsp_is_finite_as_far_as_its_gradient_fits_the_precision(dtype, scale):
+    layers = [scale * random(seed, (4, 3, 4, 4)).sign().to(dtype).requires_grad_() for seed in (1, 2)]
+    teacher = [scale * random(seed, (4, 3, 4, 4)).sign().to(dtype) for seed in (3, 4)]
+    with torch.autocast("cpu", dtype):
+        value = losses.FSP()(layers, teacher)
+    assert value.dtype == torch.float32
+    assert all(torch.isfinite(each).all() for each in torch.autograd.grad(value, layers))

@@ -16,7 +16,7 @@ def crd(
 ) -> float:
     """Return the sum of both sides' noise-contrastive loss, ``others[n]`` being sample n's negatives.
 
-    With h = exp(u) / (exp(u) + Z·K/samples) (equation 19), a side is −1/N · Σ_n [log h(n, 0) + Σ_k log(1 − h(n, k))].
+    With h = exp(u) / (exp(u) + Z·K/samples) a side is −1/N · Σ_n [log h(n, 0) + Σ_k log(1 − h(n, k))].
     """
     memories = parameters["memory_teacher"], parameters["memory_student"]
     at = embedded(held or student, teacher, parameters)

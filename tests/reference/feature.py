@@ -65,13 +65,13 @@ def kernel(some: Rows, others: Rows) -> float:
 
 
 def activation_boundary(student: Nested, teacher: Nested, margin: float = 1.0) -> float:
-    """Return the mean of max(0, μ ∓ s)², minus where the teacher is above zero (Heo et al. 2018, equation 5)."""
+    """Return the mean of max(0, μ ∓ s)², minus where the teacher is above zero (Heo et al. 2018)."""
     pairs = zip(numbers(student), numbers(teacher), strict=True)
     return mean([max(0.0, margin - s if t > 0 else margin + s) ** 2 for s, t in pairs])
 
 
 def vid(student: Nested, teacher: Nested, parameters: Parameters, eps: float = 1e-5) -> float:
-    """Return the mean of ½ [log σ² + (F_s − F_t)²/σ²] (Ahn et al. 2019, equations 4 and 5, without ½ log 2π)."""
+    """Return the mean of ½ [log σ² + (F_s − F_t)²/σ²] (Ahn et al. 2019, without ½ log 2π)."""
     variances = [log(1 + exp(rho)) + eps for rho in parameters["rho"]]
     total = []
     for ours, theirs in zip(student, teacher, strict=True):
@@ -91,7 +91,7 @@ def by_channel(sample: Nested) -> Rows:
 
 
 def factor_transfer(student: Maps, teacher: Maps, parameters: Parameters, rate: float = 0.5) -> float:
-    """Return the mean over elements of |unit(T(F_s)) − unit(E(F_t))| (Kim et al. 2018, equation 3)."""
+    """Return the mean over elements of |unit(T(F_s)) − unit(E(F_t))| (Kim et al. 2018)."""
     ours, theirs = (
         factors(maps, parameters, name) for maps, name in ((student, "translator"), (teacher, "encoder"))
     )
@@ -113,7 +113,7 @@ def factors(maps: Maps, parameters: Parameters, name: str) -> Maps:
 
 
 def reconstruction(teacher: Maps, parameters: Parameters) -> float:
-    """Return the mean of (D(E(F_t)) − F_t)², D of transposed convolutions (Kim et al. 2018, equation 1)."""
+    """Return the mean of (D(E(F_t)) − F_t)², D of transposed convolutions (Kim et al. 2018)."""
     maps = factors(teacher, parameters, "encoder")
     for place in (0, 2, 4):
         kernels = parameters[f"decoder.{place}.weight"]  # [in][out]: transposed, each kernel is turned around
@@ -137,7 +137,7 @@ def sim_kd(
     rectified: bool = True,
     running: bool = False,
 ) -> float:
-    """Return the mean of (A(P(F_s)) − A(F_t))² (Chen et al. 2022, equation 2)."""
+    """Return the mean of (A(P(F_s)) − A(F_t))² (Chen et al. 2022)."""
     projected = bottleneck(student, parameters, "projector", running)
     assert len(parameters["projector.0.weight"]) == max(1, len(teacher[0]) // factor)
     projected = batch_norm(projected, parameters, "projector.7", running)
@@ -148,7 +148,7 @@ def sim_kd(
 
 
 def mgd(student: Maps, teacher: Maps, parameters: Parameters, draw: Maps, mask_ratio: float = 0.5) -> float:
-    """Return the mean of (G(F_s · M) − F_t)², M = 0 where the draw is below the ratio (Yang et al. 2022, section 3)."""
+    """Return the mean of (G(F_s · M) − F_t)², M = 0 where the draw is below the ratio (Yang et al. 2022)."""
     seen = [
         [
             [
@@ -181,7 +181,7 @@ def log_softmax(row: Row, temperature: float) -> Row:
 
 
 def pkd(student: Maps, teacher: Maps) -> float:
-    """Return ½ the mean squared difference of channels standardised over (N, H, W) (Cao et al. 2022, equation 3)."""
+    """Return ½ the mean squared difference of channels standardised over (N, H, W) (Cao et al. 2022)."""
     return 0.5 * mean_square(standardised(student), standardised(teacher))
 
 
@@ -197,7 +197,7 @@ def standardised(maps: Maps) -> list[Row]:
 
 
 def vkd(student: Nested, teacher: Nested) -> float:
-    """Return the mean of (F_s − Z)², Z each position's features standardised (Miles et al. 2024, section 3.3)."""
+    """Return the mean of (F_s − Z)², Z each position's features standardised (Miles et al. 2024)."""
     total = []
     for ours, theirs in zip(student, teacher, strict=True):
         for values, targets in zip(by_channel(ours), by_channel(theirs), strict=True):

@@ -25,7 +25,7 @@ from reference.layers import (
 
 
 def fsp(student: list[Maps], teacher: list[Maps]) -> float:
-    """Return the sum over consecutive layers of the mean (G_s − G_t)² (Yim et al. 2017, equations 1 and 2)."""
+    """Return the sum over consecutive layers of the mean (G_s − G_t)² (Yim et al. 2017)."""
     pairs = zip(pairwise(student), pairwise(teacher), strict=True)
     return fsum(mean_square(flow(*ours), flow(*theirs)) for ours, theirs in pairs)
 
@@ -43,7 +43,7 @@ def flow(first: Maps, last: Maps) -> list[Rows]:
 
 
 def overhaul_feature(student: list[Maps], teacher: list[Maps], margins: list[Row] | None = None) -> float:
-    """Return Σ_l 2^(l−L) of the partial L2 to max(F_t, m), over N·D_L (Heo et al. 2019, equations 2 to 4)."""
+    """Return Σ_l 2^(l−L) of the partial L2 to max(F_t, m), over N·D_L (Heo et al. 2019)."""
     total = []
     for level, (ours, theirs) in enumerate(zip(student, teacher, strict=True)):
         weight = 0.5 ** (len(student) - 1 - level)
@@ -61,7 +61,7 @@ def overhaul_feature(student: list[Maps], teacher: list[Maps], margins: list[Row
 def review_kd(
     student: list[Maps], teacher: list[Maps], parameters: Parameters, running: bool = False
 ) -> float:
-    """Return Σ_k HCL(O_k, T_k), levels fused from deep to shallow (Chen et al. 2021, sections 3.3 and 3.4)."""
+    """Return Σ_k HCL(O_k, T_k), levels fused from deep to shallow (Chen et al. 2021)."""
     total, deeper = [], None
     for level in reversed(range(len(student))):
         name = f"fusions.{level}"
@@ -118,7 +118,7 @@ def sem_ckd(
     temperature: float = 1.0,
     running: bool = False,
 ) -> float:
-    """Return 1/(N·S) · Σ_n Σ_s Σ_t α(n, s, t) · d_st(n) (Chen et al. 2021, equations 6 to 9)."""
+    """Return 1/(N·S) · Σ_n Σ_s Σ_t α(n, s, t) · d_st(n) (Chen et al. 2021)."""
     queries = [embedded(maps, parameters, f"queries.{s}", width) for s, maps in enumerate(student)]
     keys = [embedded(maps, parameters, f"keys.{t}", width) for t, maps in enumerate(teacher)]
     total = []

@@ -31,7 +31,6 @@ from limbeck.teachers import Frozen, Teacher
 from limbeck.train import Stage, fit_stages
 from limbeck.train.engine import processes, wait_for_all
 
-
 SMALL = 4  # samples to try losses on: what relates samples needs up to three
 
 

@@ -44,22 +44,41 @@ class Lessons:
             LimbeckError: layers that do not exist or do not fit.
         """
         first = self.kd.taught()
-        share = first.kind.first_stage if self.kd.first_stage is None else self.kd.first_stage
         if first.loss == "SimKD":
             return [Stage("distillation", self._borrowing())]
-        if not share:
-            return [Stage("distillation", self._offline(self._all()))]
-        if first.kind.prepares:
-            terms = self.wiring.terms(self._all())
-            return [
-                Stage("preparation", lambda: self._preparation(terms), share),
-                Stage("distillation", lambda: self._prepared(terms), 1 - share),
-            ]
+        if first.kind.first_stage and not first.kind.prepares and self._share(first):
+            return self._after_hints(first)
+        everything = self._all()
+        terms = self.wiring.terms(everything)
+        task_weight = self._task_weight(everything)
+        preparing = [taught for taught, _ in everything if taught.kind.prepares]
+        if not preparing:
+            return [Stage("distillation", lambda: self._offline(terms, task_weight))]
+        share = max(map(self._share, preparing))
+        return [
+            Stage("preparation", lambda: self._preparation(terms), share),
+            Stage("distillation", lambda: self._prepared(terms, task_weight), 1 - share),
+        ]
+
+    def _share(self, taught: Taught) -> float:
+        return taught.kind.first_stage if self.kd.first_stage is None else self.kd.first_stage
+
+    def _after_hints(self, first: Taught) -> list[Stage]:
+        """Teach the first loss alone, then what follows it."""
+        share = self._share(first)
+        hints = self.wiring.terms([(first, 1.0)])
         following = self._following(first)
-        hints = self._offline([(first, 1.0)], labels=False)
+        stages = [Stage("hints", lambda: self._offline(hints, None), share)]
         if not following:
-            return [Stage("hints", hints, share), Stage("labels", self._supervised, 1 - share)]
-        return [Stage("hints", hints, share), Stage("distillation", self._offline(following), 1 - share)]
+            return [*stages, Stage("labels", self._supervised, 1 - share)]
+        unready = [taught.loss for taught, _ in following if taught.kind.prepares]
+        if unready:
+            raise LimbeckError(
+                f"{unready[0]} must learn from the teacher first, so it cannot follow {first.loss}: give it as the "
+                "loss itself."
+            )
+        terms, task_weight = self.wiring.terms(following), self._task_weight(following)
+        return [*stages, Stage("distillation", lambda: self._offline(terms, task_weight), 1 - share)]
 
     def check(self, epochs: int) -> None:
         """Make the stages and try each on the example, so that nothing is refused after training has begun.
@@ -105,12 +124,7 @@ class Lessons:
             0
         ]
 
-    def _offline(self, every: Sequence[Weighted], labels: bool = True) -> Callable[[], Scheme]:
-        terms = self.wiring.terms(every)
-        task_weight = self._task_weight(every) if labels else None
-        return lambda: self._scheme(terms, task_weight)
-
-    def _scheme(self, terms: Sequence[Term], task_weight: float | Schedule | None) -> Offline:
+    def _offline(self, terms: Sequence[Term], task_weight: float | Schedule | None) -> Offline:
         return Offline(self.wiring.student, self.teacher, terms, self.wiring.task, task_weight)
 
     def _borrowing(self) -> Callable[[], Scheme]:
@@ -132,10 +146,10 @@ class Lessons:
     def _preparation(self, terms: Sequence[Term]) -> Scheme:
         return Preparation(self.wiring.student, self.teacher, terms, self.wiring.task)
 
-    def _prepared(self, terms: Sequence[Term]) -> Scheme:
+    def _prepared(self, terms: Sequence[Term], task_weight: float | Schedule) -> Scheme:
         for term in terms:
             freeze_prepared(term.loss)
-        return self._scheme(terms, self.kd.weights()[0])
+        return self._offline(terms, task_weight)
 
     def _supervised(self) -> Scheme:
         return Supervised(self.wiring.student, self.wiring.task)

@@ -1,10 +1,8 @@
 """A projection that keeps lengths and angles (Miles, Elezi, Deng 2024)."""
 
-from typing import cast
-
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import orthogonal
 
 from limbeck.adapters import given
 from limbeck.functional import full_precision, without_autocast
@@ -16,8 +14,9 @@ class Orthogonal(nn.Module):
     Miles, Elezi, Deng, "VkD: Improving Knowledge Distillation using Orthogonal Projections", 2024, arXiv 2403.06213.
     The weight W (teacher_channels, student_channels) has orthonormal columns (WᵀW = I), so that the student's lengths
     and angles arrive unchanged; where the teacher is the narrower one, its rows are orthonormal (WWᵀ = I). There is
-    no bias. The weight is computed from a free parameter at each forward (``torch``'s parametrisation), so any
-    optimizer keeps it orthogonal, weight decay included.
+    no bias. The weight is the Q of a free matrix's QR decomposition, taken at each forward, with the signs that make
+    R's diagonal positive; so any optimizer keeps it orthogonal. (``torch.nn.utils.parametrizations.orthogonal`` turns
+    to zero under weight decay where the matrix is not square, and takes at least ten times longer.)
 
     Args:
         student_channels: width of what comes in.
@@ -43,7 +42,17 @@ class Orthogonal(nn.Module):
         super().__init__()
         self.student_channels = given.count("student_channels", student_channels)
         self.teacher_channels = given.count("teacher_channels", teacher_channels)
-        self.project = orthogonal(nn.Linear(student_channels, teacher_channels, bias=False))
+        self.free = nn.Parameter(nn.init.orthogonal_(torch.empty(teacher_channels, student_channels)))
+
+    @property
+    def weight(self) -> Tensor:
+        """The projection (teacher_channels, student_channels), orthonormal."""
+        free = full_precision(self.free)
+        wide = self.teacher_channels < self.student_channels
+        with without_autocast(free):
+            q, r = torch.linalg.qr(free.T if wide else free)
+        q = torch.where(r.diagonal() < 0, -q, q)
+        return q.T if wide else q
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the projected features, in the layout of ``features``."""
@@ -52,12 +61,9 @@ class Orthogonal(nn.Module):
         )
         channels = features.shape[1 if features.dim() == 4 else -1]
         given.width("Orthogonal", channels, self.student_channels, tuple(features.shape))
-        with without_autocast(features):
-            weight = cast(Tensor, self.project.weight)  # computed from the free parameter, once
-            known = full_precision(features)
-            if known.dim() == 4:
-                return F.conv2d(known, weight[:, :, None, None])
-            return F.linear(known, weight)
+        weight, known = self.weight, full_precision(features)
+        with without_autocast(known):
+            return F.conv2d(known, weight[:, :, None, None]) if known.dim() == 4 else F.linear(known, weight)
 
     def extra_repr(self) -> str:
         """Show the widths in ``repr``."""

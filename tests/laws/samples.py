@@ -1,5 +1,7 @@
 """What losses are fed: ordinary tensors, and the awkward ones that broke other toolkits."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -56,3 +58,15 @@ def awkward(student: Tensor, teacher: Tensor) -> dict[str, tuple[Tensor, Tensor]
         found["confident and right"] = (certain.clone(), certain)
         found["confident and wrong"] = (-certain, certain)
     return found
+
+
+def slopes_agree(function: Callable[[Tensor], Tensor], at: Tensor) -> bool:
+    """Return whether autograd's slope is that of central differences, along three directions (double precision)."""
+    leaf = at.detach().clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(function(leaf), leaf)
+    for seed in (3, 4, 5):
+        way = random(seed, tuple(at.shape), 1.0).double()
+        rise = function(at + 1e-6 * way) - function(at - 1e-6 * way)
+        if not torch.isclose((gradient * way).sum(), rise.detach() / 2e-6, rtol=1e-4, atol=1e-6):
+            return False
+    return True

@@ -1,137 +1,224 @@
-"""CRD's memory: what it remembers, when, and whom it takes for negatives."""
+"""What is special to CRD beyond the laws: its memories, and whom it compares with."""
+
+import copy
+from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
+import torch.nn.functional as F
 
-import reference.contrastive as derive
 from laws.samples import random
 from limbeck import losses
 from limbeck.errors import LimbeckError
+from limbeck.functional import contrastive
+from limbeck.losses.negatives import other_classes, other_samples
 from limbeck.types import Context
 
-SAMPLES = 6
-INDEX = torch.tensor([4, 1, 3])
+MEMORIES = "memory_student", "memory_teacher"
 
 
-def made(**settings):
+def built(samples=12, **settings):
     torch.manual_seed(0)
-    given = {"student_channels": 5, "teacher_channels": 7, "samples": SAMPLES, "width": 4, **settings}
-    return losses.CRD(**given).double()
+    return losses.CRD(student_channels=5, teacher_channels=7, samples=samples, width=4, **settings)
 
 
-def batch(seed=1, samples=3):
-    return random(seed, (samples, 5)).double(), random(seed + 1, (samples, 7)).double()
+def batch(index, seed=1):
+    index = torch.tensor(index)
+    return random(seed, (len(index), 5)), random(seed + 1, (len(index), 7)), Context(index=index)
 
 
-def listed(loss):
-    return {name: each.tolist() for name, each in loss.state_dict().items()}
+def embedded(loss, student, teacher):
+    return F.normalize(loss.embed_student(student)), F.normalize(loss.embed_teacher(teacher))
 
 
-def after(before, index, student, teacher, momentum=0.5):
-    """Return what the derivation says that both memories hold after a batch."""
-    embeddings = derive.embedded(student.tolist(), teacher.tolist(), before)
-    memories = before["memory_student"], before["memory_teacher"]
-    return [
-        derive.remembered(memory, index.tolist(), rows, momentum)
-        for memory, rows in zip(memories, embeddings, strict=True)
-    ]
+def test_only_training_writes_and_only_the_batchs_rows():
+    loss = built()
+    before = {name: each.clone() for name, each in loss.named_buffers()}
+    loss.eval()(*batch([3, 7]))
+    assert all(torch.equal(each, before[name]) for name, each in loss.named_buffers())
+    loss.train()(*batch([3, 7]))
+    for name in MEMORIES:
+        changed = (getattr(loss, name) != before[name]).any(1).nonzero().flatten()
+        assert changed.tolist() == [3, 7]
 
 
-def same(found, expected):
-    torch.testing.assert_close(found, torch.tensor(expected, dtype=torch.float64))
+def test_memory_moves_towards_the_embedding_and_stays_of_length_one():
+    loss = built(momentum=0.25)
+    old = {name: getattr(loss, name).clone() for name in MEMORIES}
+    student, teacher, context = batch([3, 7])
+    loss(student, teacher, context)
+    for name, fresh in zip(MEMORIES, embedded(loss, student, teacher), strict=True):
+        expected = F.normalize(0.25 * old[name][[3, 7]] + 0.75 * fresh)
+        torch.testing.assert_close(getattr(loss, name)[[3, 7]], expected)
 
 
-@pytest.mark.parametrize("momentum", [0.0, 0.5, 0.9])
-def test_training_remembers_the_batch_and_nothing_else(momentum):
-    loss, (student, teacher) = made(momentum=momentum), batch()
-    before = listed(loss)
-    loss(student, teacher, Context(index=INDEX))
-    expected = after(before, INDEX, student, teacher, momentum)
-    same(loss.memory_student, expected[0])
-    same(loss.memory_teacher, expected[1])
-    untouched = [each for each in range(SAMPLES) if each not in INDEX]
-    same(loss.memory_student[untouched], [before["memory_student"][each] for each in untouched])
+def test_a_sample_that_stands_in_the_batch_twice_enters_with_its_mean():
+    loss = built(momentum=0)
+    student, teacher, context = batch([3, 7, 3])
+    loss(student, teacher, context)
+    fresh = embedded(loss, student, teacher)[0]
+    torch.testing.assert_close(loss.memory_student[3], F.normalize((fresh[0] + fresh[2]) / 2, dim=0))
 
 
-def test_sample_that_comes_twice_is_remembered_by_its_mean():
-    loss, (student, teacher) = made(), batch()
-    before, twice = listed(loss), torch.tensor([2, 5, 2])
-    loss(student, teacher, Context(index=twice))
-    same(loss.memory_student, after(before, twice, student, teacher)[0])
+def test_normalisers_are_set_by_the_first_training_batch_and_kept():
+    loss = built()
+    student, teacher, context = batch([3, 7])
+    own = embedded(loss, student, teacher)[0]
+    scores = (own @ loss.memory_teacher.T / 0.07).double().exp()  # all 12: each sample's own and all others
+    loss(student, teacher, context)
+    kept = loss.log_z.clone()
+    assert kept[0].exp().item() == pytest.approx(12 * scores.mean().item(), rel=1e-4)
+    loss(*batch([1, 2], seed=5))
+    assert torch.equal(loss.log_z, kept)
 
 
-def test_evaluation_remembers_nothing():
-    loss = made().eval()
-    before = listed(loss)
-    value = loss(*batch(), Context(index=INDEX))
-    assert listed(loss) == before
-    assert loss(*batch(), Context(index=INDEX)) == value
+def test_backward_is_that_of_the_memory_that_was_compared_with():
+    """Gradient accumulation and several forwards in a step write the memory before the first backward."""
+    loss = built()
+    student, teacher, context = batch([3, 7])
+    alone = copy.deepcopy(loss)
+    leaf = student.clone().requires_grad_()
+    alone(leaf, teacher, context).backward()
+    later = student.clone().requires_grad_()
+    value = loss(later, teacher, context)
+    loss(*batch([3, 7, 5], seed=9))
+    value.backward()
+    torch.testing.assert_close(later.grad, leaf.grad)
 
 
-def test_first_batch_of_training_sets_z_for_good():
-    loss = made()
-    for seed in (1, 3, 5):
-        before, (student, teacher) = listed(loss), batch(seed)
-        value = loss(student, teacher, Context(index=INDEX))
-        others = [[each for each in range(SAMPLES) if each != own] for own in INDEX.tolist()]
-        expected = derive.crd(student.tolist(), teacher.tolist(), INDEX.tolist(), before, others)
-        assert value.item() == pytest.approx(expected, rel=1e-9)
-        if before["batches"]:
-            assert loss.log_z.tolist() == before["log_z"]
-        else:
-            assert loss.log_z.tolist() != before["log_z"]
+def test_restored_state_goes_on_to_the_same_bits():
+    loss = built(negatives=5)
+    loss(*batch([3, 7]))
+    state, generator = copy.deepcopy(loss.state_dict()), torch.get_rng_state()
+    expected = loss(*batch([1, 4, 8], seed=5))
+    other = built(negatives=5)
+    other.load_state_dict(state)
+    torch.set_rng_state(generator)
+    assert torch.equal(other(*batch([1, 4, 8], seed=5)), expected)
+    assert all(torch.equal(each, loss.state_dict()[name]) for name, each in other.state_dict().items())
 
 
-def test_negatives_that_are_drawn_are_spread_over_all_other_samples():
-    """Against all others, the mean of many draws is K times the mean of what all others add."""
-    everyone, drawn = made(), made(negatives=4)
-    for loss in (everyone, drawn):
-        loss.eval()
-        loss.batches.fill_(1)
-    student, teacher = batch()
-    values = []
-    for seed in range(400):
-        torch.manual_seed(seed)
-        values.append(drawn(student, teacher, Context(index=INDEX)).item())
-    before = listed(everyone)
-    others = [[each for each in range(SAMPLES) if each != own] for own in INDEX.tolist()]
-    expected = []
-    for place in range(SAMPLES - 1):  # four draws of one other each, one other after another
-        chosen = [[row[place]] * 4 for row in others]
-        expected.append(derive.crd(student.tolist(), teacher.tolist(), INDEX.tolist(), before, chosen))
-    mean = sum(expected) / len(expected)
-    assert sum(values) / len(values) == pytest.approx(mean, rel=0.03)
+def test_student_learns_to_tell_samples_apart_as_the_teacher_does():
+    torch.manual_seed(0)
+    teacher = random(2, (24, 7))
+    student = random(1, (24, 5)).requires_grad_()
+    loss = losses.CRD(5, 7, samples=24, width=8)
+    optimizer = torch.optim.Adam([student, *loss.parameters()], 0.05)
+    for _ in range(40):
+        for part in torch.randperm(24).split(8):
+            optimizer.zero_grad()
+            loss(student[part], teacher[part], Context(index=part)).backward()
+            optimizer.step()
+    own, _ = embedded(loss, student, teacher)
+    nearest = (own @ loss.memory_teacher.T).argmax(1)
+    assert (nearest == torch.arange(24)).float().mean() > 0.9
 
 
-def test_other_classes_leave_out_samples_of_the_same_class():
-    """With two samples of each class, seen before, every sample has the same four others."""
-    loss = made(negatives_from="other classes")
-    labels = torch.tensor([0, 0, 1, 1, 2, 2])
-    everyone = torch.arange(SAMPLES)
-    loss(*batch(7, SAMPLES), Context(index=everyone, targets=labels))
-    before, (student, teacher) = listed(loss), batch()
-    value = loss(student, teacher, Context(index=INDEX, targets=labels[INDEX]))
-    others = [[each for each in range(SAMPLES) if labels[each] != labels[own]] for own in INDEX.tolist()]
-    expected = derive.crd(student.tolist(), teacher.tolist(), INDEX.tolist(), before, others)
-    assert value.item() == pytest.approx(expected, rel=1e-9)
+def test_draws_are_of_others_and_uniform():
+    torch.manual_seed(0)
+    drawn, number = other_samples(torch.tensor([0, 4, 9]), samples=10, most=8)
+    assert number.tolist() == [8, 8, 8]
+    counts = torch.zeros(10)
+    for _ in range(500):
+        drawn, _ = other_samples(torch.tensor([4]), samples=10, most=8)
+        counts += drawn[0].bincount(minlength=10)
+    assert counts[4] == 0
+    others = counts[counts > 0]
+    assert len(others) == 9
+    assert (others / others.mean() - 1).abs().max() < 0.2
 
 
-def test_other_classes_cannot_do_without_labels():
-    with pytest.raises(LimbeckError, match=r"CRD.*targets"):
-        made(negatives_from="other classes")(*batch(), Context(index=INDEX))
+def test_draws_from_other_classes_are_uniform_over_them():
+    torch.manual_seed(0)
+    labels = torch.tensor([1, 0, 1, 2, -1, 0, 1, 2])
+    counts = torch.zeros(3, 8)
+    for _ in range(500):
+        drawn, _ = other_classes(torch.tensor([0, 1, 7]), labels, most=6)
+        counts += torch.stack([each.bincount(minlength=8) for each in drawn])
+    for row, own in zip(counts, (1, 0, 2), strict=True):
+        assert (row[labels == own] == 0).all()
+        others = row[labels != own]
+        assert (others / others.mean() - 1).abs().max() < 0.2
 
 
-@pytest.mark.parametrize("index", [[0, 1, 6], [0, -1, 2], [0, 1]])
-def test_index_must_lie_in_the_transfer_set_and_name_each_sample(index):
-    with pytest.raises(LimbeckError, match="CRD"):
-        made()(*batch(), Context(index=torch.tensor(index)))
+def test_all_of_other_classes_where_they_are_few():
+    labels = torch.tensor([1, 0, 1, 2, -1])
+    excluded, number = other_classes(torch.tensor([0, 3]), labels, most=4)
+    assert excluded.tolist() == [[True, False, True, False, False], [False, False, False, True, False]]
+    assert number.tolist() == [3, 4]
 
 
-def test_embedding_follows_its_sample_and_not_its_place():
-    """PITFALLS 31: what is stored by place in the batch is another sample's after a shuffle."""
-    one, other = made(), made()
-    student, teacher = batch()
-    order = torch.tensor([2, 0, 1])
-    one(student, teacher, Context(index=INDEX))
-    other(student[order], teacher[order], Context(index=INDEX[order]))
-    torch.testing.assert_close(one.memory_student, other.memory_student)
+def test_labels_are_learnt_from_training_batches():
+    loss = built(negatives_from="other classes")
+    student, teacher, context = batch([3, 7])
+    labelled = Context(index=context.index, targets=torch.tensor([1, 0]))
+    loss.eval()(student, teacher, labelled)
+    assert loss.labels.tolist() == [-1] * 12
+    loss.train()(student, teacher, labelled)
+    assert loss.labels[[3, 7]].tolist() == [1, 0]
+    with pytest.raises(LimbeckError, match="targets"):
+        loss(student, teacher, context)
+    with pytest.raises(LimbeckError, match="one class label"):
+        loss(student, teacher, Context(index=context.index, targets=torch.full((2, 3), 1 / 3)))
+
+
+@pytest.mark.parametrize(("name", "value"), [("DENSE", 0), ("HELD", 1), ("HELD", 40)])
+def test_every_way_to_compute_gives_the_same(monkeypatch, name, value):
+    loss = built(negatives=5).eval()
+
+    def result():
+        torch.manual_seed(3)
+        student, teacher, context = batch([3, 7, 1, 0])
+        leaf = student.requires_grad_()
+        total = loss(leaf, teacher, context)
+        return total, *torch.autograd.grad(total, [leaf, *loss.parameters()])
+
+    expected = result()
+    monkeypatch.setattr(contrastive, name, value)
+    torch.testing.assert_close(result(), expected)
+
+
+@pytest.mark.parametrize(
+    ("index", "told"),
+    [
+        (None, "index"),
+        (torch.tensor([3, 12]), r"samples=12.*3 to 12"),
+        (torch.tensor([-1, 2]), "-1 to 2"),
+        (torch.tensor([1, 2, 3]), "one whole number for each sample"),
+        (torch.tensor([1.0, 2.0]), "whole number"),
+    ],
+)
+def test_index_that_is_missing_or_wrong_is_refused(index, told):
+    student, teacher, _ = batch([0, 1])
+    with pytest.raises(LimbeckError, match=told):
+        built()(student, teacher, Context(index=index))
+
+
+def test_maps_and_wrong_choices_are_refused():
+    with pytest.raises(LimbeckError, match="vectors"):
+        built()(torch.zeros(2, 5, 4, 4), torch.zeros(2, 7), Context(index=torch.tensor([0, 1])))
+    with pytest.raises(LimbeckError, match="negatives_from"):
+        built(negatives_from="labels")
+    with pytest.raises(LimbeckError, match="samples"):
+        built(samples=1)
+
+
+def test_two_processes_remember_what_one_would(tmp_path):
+    torch.multiprocessing.spawn(_process, (tmp_path,), nprocs=2)
+    one = built()
+    one(*batch([3, 7, 3, 1, 5]))
+    for rank in (0, 1):
+        state = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
+        for name, expected in one.named_buffers():
+            torch.testing.assert_close(state[name], expected)
+
+
+def _process(rank: int, folder: Path) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
+    part = slice(0, 3) if rank == 0 else slice(3, 5)
+    student, teacher, context = batch([3, 7, 3, 1, 5])
+    loss = built()
+    loss(student[part], teacher[part], Context(index=context.index[part]))
+    torch.save(loss.state_dict(), folder / f"{rank}.pt")
+    dist.destroy_process_group()

@@ -34,7 +34,7 @@ NO_NUMBER = (math.nan, math.inf, -math.inf, "4", None, True, [1.0])
 
 
 def tells_what_it_does(case: Case) -> None:
-    text = inspect.cleandoc(vars(case.made)["__doc__"])
+    text = inspect.cleandoc(vars(case.made)["__doc__"] or "")
     found = [line for line in text.splitlines() if line in HEADINGS]
     wanted = [each for each in HEADINGS if each != "Args:" or arguments(case)]
     assert found == wanted
@@ -80,8 +80,6 @@ def refuses_settings_out_of_range(case: Case) -> None:
 
 def arguments(case: Case) -> dict[str, Any]:
     """Return the constructor's arguments and their types."""
-    if "__init__" not in vars(case.made):
-        return {}
     hints = typing.get_type_hints(case.made.__init__)
     return {name: hints[name] for name in inspect.signature(case.made).parameters}
 

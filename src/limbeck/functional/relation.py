@@ -1,5 +1,6 @@
 """How the samples of a batch relate to one another: inner products, cosines, distances."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -7,6 +8,10 @@ from torch import Tensor
 
 from limbeck.functional.precision import full_precision, without_autocast
 
+BLOCK = 2**15
+"""Numbers that are copied to double precision at once."""
+STRIP = 64
+"""Rows of a symmetric product that are made at once: of the other half of it they make as little as half of this."""
 ROUNDING = 64
 """What rounding may leave of an exact zero, in units of the precision, after a sum over a row."""
 
@@ -27,7 +32,8 @@ def flattened(samples: Tensor) -> Tensor:
         >>> flattened(torch.zeros(2, 3, 4, 4)).shape
         torch.Size([2, 48])
     """
-    rows = full_precision(samples).reshape(samples.shape[0], -1)
+    rows = full_precision(samples)
+    rows = rows.flatten(1) if rows.dim() > 1 else rows[:, None]
     if samples.dtype == torch.float16:
         rows = rows.masked_fill(rows.detach().abs() < torch.finfo(torch.float16).tiny, 0.0)
     return rows
@@ -49,7 +55,11 @@ def widened(samples: Tensor) -> Tensor:
         torch.float64
     """
     rows = flattened(samples)
-    return rows if rows.device.type == "mps" else rows.double()
+    return rows.to(_wide(rows))
+
+
+def _wide(rows: Tensor) -> torch.dtype:
+    return torch.float32 if rows.device.type == "mps" else torch.float64
 
 
 def centred(values: Tensor, dim: int) -> Tensor:
@@ -82,8 +92,7 @@ def unit(values: Tensor, dim: int = -1) -> Tensor:
         [[0.6000000238418579, 0.800000011920929], [0.0, 0.0]]
     """
     length = torch.linalg.vector_norm(values, dim=dim, keepdim=True)
-    zero = length == 0
-    inverse: Tensor = length.masked_fill(zero, 1.0).reciprocal().masked_fill(zero, 0.0)
+    inverse: Tensor = length.masked_fill(length == 0, torch.inf).reciprocal()
     return values * inverse
 
 
@@ -123,9 +132,9 @@ def cosines(rows: Tensor) -> Tensor:
 def squared_distances(samples: Tensor) -> Tensor:
     """Return the squared Euclidean distances between all samples.
 
-    They come from the Gram matrix of rows centred over the batch, in double precision: no (N, N, D) tensor is made,
-    and neither a large common mean nor rows that are near each other cost digits of single precision.
-    Rows nearer than about 2e-7 of their distances from the mean count as equal, for what is left of them is rounding.
+    They come from the Gram matrix of the rows less the first one, in double precision: no (N, N, D) tensor is made,
+    and neither a large common mean nor rows that are near each other cost digits of single precision. Rows nearer
+    than about 2e-7 of their distances from the first count as equal, for what is left of them is rounding.
 
     Args:
         samples: (N, …).
@@ -137,12 +146,8 @@ def squared_distances(samples: Tensor) -> Tensor:
         >>> squared_distances(torch.tensor([[1000.0, 0.0], [1003.0, 4.0]])).tolist()
         [[0.0, 25.0], [25.0, 0.0]]
     """
-    product = gram(centred(widened(samples), 0))
-    own = product.diagonal()
-    both = own[:, None] + own
-    squared = both - 2 * product
-    noise = ROUNDING * torch.finfo(squared.dtype).eps * both.detach()
-    return squared.masked_fill(squared.detach() <= noise, 0.0)
+    squared: Tensor = _SquaredDistances.apply(flattened(samples))
+    return squared
 
 
 def distances(samples: Tensor) -> Tensor:
@@ -152,33 +157,14 @@ def distances(samples: Tensor) -> Tensor:
         samples: (N, …).
 
     Returns:
-        (N, N), as :func:`squared_distances`.
+        (N, N), the roots of :func:`squared_distances` in the samples' precision, at least single.
 
     Example:
         >>> distances(torch.tensor([[1000.0, 0.0], [1003.0, 4.0]])).tolist()
         [[0.0, 5.0], [5.0, 0.0]]
     """
-    squared = squared_distances(samples)
-    equal = squared == 0
-    return squared.masked_fill(equal, 1.0).sqrt().masked_fill(equal, 0.0)
-
-
-def without_diagonal(square: Tensor) -> Tensor:
-    """Return each row of a square matrix without its element on the diagonal.
-
-    Args:
-        square: (N, N).
-
-    Returns:
-        (N, N − 1).
-
-    Example:
-        >>> without_diagonal(torch.arange(9.0).reshape(3, 3)).tolist()
-        [[1.0, 2.0], [3.0, 5.0], [6.0, 7.0]]
-    """
-    size = len(square)
-    # laid out in one row without the first element, every (N + 1)th of the others is on the diagonal
-    return square.flatten()[1:].view(size - 1, size + 1)[:, :-1].reshape(size, size - 1)
+    apart: Tensor = _Distances.apply(flattened(samples))
+    return apart
 
 
 class _Gram(torch.autograd.Function):
@@ -196,3 +182,67 @@ class _Gram(torch.autograd.Function):
         with without_autocast(rows):
             product: Tensor = (gradient + gradient.mT) @ rows
         return product
+
+
+class _SquaredDistances(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        squared = _apart(rows)
+        ctx.save_for_backward(rows, squared)
+        return squared
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        rows, squared = ctx.saved_tensors
+        return _drawn(rows, 2 * (gradient + gradient.T).masked_fill(squared == 0, 0.0))
+
+
+class _Distances(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        apart = _apart(rows).sqrt_().to(rows.dtype)
+        ctx.save_for_backward(rows, apart)
+        return apart
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        rows, apart = ctx.saved_tensors
+        return _drawn(rows, (gradient + gradient.T) / apart.masked_fill(apart == 0, torch.inf))
+
+
+def _apart(rows: Tensor) -> Tensor:
+    """Return squared distances, exactly 0 between rows whose difference is rounding."""
+    product = rows.new_zeros((len(rows), len(rows)), dtype=_wide(rows))
+    with without_autocast(rows):
+        for part in _blocks(rows):
+            for first in range(
+                0, len(rows), STRIP
+            ):  # what is left of the diagonal stands on the right of it too
+                strip = slice(first, first + STRIP)
+                product[strip, first:].addmm_(part[strip], part[first:].T)
+    own = product.diagonal().clone()
+    both = own[:, None] + own
+    upper = product.triu_().mul_(-2)
+    squared = (upper + upper.T).add_(both)  # negative on the diagonal, which was added twice
+    return squared.masked_fill_(squared <= both.mul_(ROUNDING * torch.finfo(both.dtype).eps), 0.0)
+
+
+def _drawn(rows: Tensor, slope: Tensor) -> Tensor:
+    """Return Σ_j slope_ij (x_i − x_j) for every row i.
+
+    The rows' own precision is enough here: it errs by what the last digit of the rows does, while squared distances in
+    it would err by that over the distance.
+    """
+    weight = torch.diag(slope.sum(1)).sub_(slope).to(rows.dtype)
+    with without_autocast(rows):
+        return weight @ (rows - rows[0])
+
+
+def _blocks(rows: Tensor) -> Iterator[Tensor]:
+    """Yield some columns at a time, less the first row, in double precision: a copy of all of them would be large.
+
+    Distances are blind to what is taken off, and equal rows are exactly equal after it, which they are not less a mean.
+    """
+    for part in torch.split(rows, max(64, BLOCK // len(rows)), 1):
+        wide = part.to(_wide(rows), copy=True)
+        yield wide.sub_(wide[0].clone())

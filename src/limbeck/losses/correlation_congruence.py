@@ -78,7 +78,9 @@ class CorrelationCongruence(DistillationLoss):
         cosine = cosines(flattened(samples))
         if self.order is None:
             return torch.exp(2 * self.gamma * (cosine - 1))
-        total = torch.zeros_like(cosine)
-        for power in range(self.order, -1, -1):  # Horner
-            total = total * cosine + (2 * self.gamma) ** power / math.factorial(power)
-        return math.exp(-2 * self.gamma) * total
+        scale = math.exp(-2 * self.gamma)
+        terms = [scale * (2 * self.gamma) ** power / math.factorial(power) for power in range(self.order + 1)]
+        total = terms[-1] * cosine
+        for term in terms[-2:0:-1]:  # Horner
+            total = (total + term) * cosine
+        return total + terms[0]

@@ -2,10 +2,9 @@
 
 from typing import ClassVar
 
-import torch.nn.functional as F
 from torch import Tensor
 
-from limbeck.functional.relation import cosines, flattened, without_diagonal
+from limbeck.functional.relation import cosines, flattened
 from limbeck.losses.base import DistillationLoss, Place, same_samples
 from limbeck.types import Context
 
@@ -67,16 +66,20 @@ class PKT(DistillationLoss):
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return KL(p_t ‖ p_s) between the affinities of each sample, a mean over samples."""
         same_samples("PKT", student, teacher, self.smallest_batch)
-        log_s, log_t = self._log_affinity(student), self._log_affinity(teacher.detach())
-        return F.kl_div(log_s, log_t, reduction="batchmean", log_target=True)
+        known, taught = self._log_affinity(student), self._log_affinity(teacher.detach())
+        target = taught.exp()
+        if not self.diagonal:
+            target.fill_diagonal_(0.0)
+        return (target * (taught - known)).sum() / len(target)
 
     def extra_repr(self) -> str:
         """Show the setting in ``repr``."""
         return f"diagonal={self.diagonal}"
 
     def _log_affinity(self, samples: Tensor) -> Tensor:
-        """Return log p(j|i), with j over all samples or over all but i."""
+        """Return log p(j|i); without the diagonal, what stands on it means nothing."""
         affinity = cosines(flattened(samples)) * 0.5 + (0.5 + FLOOR)
+        total = affinity.sum(1)
         if not self.diagonal:
-            affinity = without_diagonal(affinity)
-        return affinity.log() - affinity.sum(1, keepdim=True).log()
+            total = total - affinity.diagonal()
+        return affinity.log() - total.log()[:, None]

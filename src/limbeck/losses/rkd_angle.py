@@ -23,7 +23,7 @@ class RKDAngle(DistillationLoss):
         c_ijk = ⟨e_ij, e_kj⟩, the cosine at j, for student and teacher each;
         h(x) = x²/2 where |x| ≤ 1, else |x| − 1/2;
         loss = 1/N³ · Σ_ijk h(c_ijk(student) − c_ijk(teacher)), over all triplets, those with equal members included.
-        Rows nearer to each other than 1e-7 of their distance from the batch's mean count as equal.
+        Rows nearer to each other than about 2e-7 of their distance from the first row count as equal.
 
     Differs from the paper:
         The paper sums over triplets of different samples; the mean over N³ is that of its authors' code, for which

@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -23,14 +22,14 @@ class RKDDistance(DistillationLoss):
         μ = Σ_{i≠j} d_ij / (N (N − 1)), and d̂_ij = d_ij / μ (0 where all rows are equal);
         h(x) = x²/2 where |x| ≤ 1, else |x| − 1/2;
         loss = 1/N² · Σ_ij h(d̂_ij(student) − d̂_ij(teacher)), the diagonal included, where it is 0.
-        Rows nearer to each other than 1e-7 of their distance from the batch's mean count as equal: d = 0, and the
+        Rows nearer to each other than about 2e-7 of their distance from the first row count as equal: d = 0, and the
         distance between them gets no gradient.
 
     Differs from the paper:
         The paper sums over pairs; the mean over N² is that of its authors' code, for which the weight 25 is meant.
         That code leaves pairs of equal rows out of μ (where its rounding lets it); here, as in the paper, all
-        pairs of different samples count. Distances come from the Gram matrix of centred rows in float64, so that
-        near rows and large common means lose nothing.
+        pairs of different samples count. Distances come from the Gram matrix in float64 of the rows less the first
+        one, so that near rows and large common means lose nothing.
 
     When it helps:
         With embeddings of other widths, and in metric learning; for classification it is usually put beside KD or
@@ -61,12 +60,11 @@ class RKDDistance(DistillationLoss):
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return the Huber distance between mean-normalised distances, a mean over all N² pairs."""
         same_samples("RKDDistance", student, teacher, self.smallest_batch)
-        loss = F.smooth_l1_loss(_over_mean(student), _over_mean(teacher.detach()))
-        return loss.to(torch.promote_types(student.dtype, torch.float32))
+        return F.smooth_l1_loss(_over_mean(student), _over_mean(teacher.detach()))
 
 
 def _over_mean(samples: Tensor) -> Tensor:
     """Return all distances over the mean of those between different samples."""
     apart = distances(samples)
     mean = apart.sum() / (len(apart) * (len(apart) - 1))
-    return apart / torch.where(mean == 0, 1.0, mean)
+    return apart / mean.masked_fill(mean == 0, 1.0)

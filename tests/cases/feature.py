@@ -42,7 +42,6 @@ STANDARDISED = {
     "blind_to_a_shift_of_each_channel",
 }
 ANY_SHAPE = {"refuses_what_is_no_map": "it takes tokens and vectors too"}
-ESTIMATED = {"says_so_where_samples_count_together": "each process estimates margins from its own share"}
 LOUD = {"is_finite_under_autocast": "the gradient of a fourth power of 1e3 does not fit in float16"}
 
 
@@ -177,7 +176,6 @@ CASES = [
         {},
         ELEMENTS - {"mean_over_samples"} | PLACES | {"zero_at_identity"},
         derive_levels.overhaul_feature,
-        exempt=ESTIMATED,
         shape=DEEP,
         small=((3, 2, 4, 2), (3, 3, 2, 2)),
         frozen=(17.74422004, 1.252609522),

@@ -1,4 +1,4 @@
-"""How feature losses relate to one another, and what their papers say beyond the laws."""
+"""How feature losses relate to one another, and parts of them against their derivations."""
 
 import math
 
@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 
 import reference.feature as derive
+import reference.levels as derive_levels
 from cases.case import MAPS
 from laws.samples import pair, random
 from limbeck import adapters, losses
-from limbeck.errors import LimbeckError
-from limbeck.losses.overhaul_feature import margins_of
+from limbeck.losses.review_kd import hierarchical_context
 
 
 def maps(shape=MAPS):
@@ -22,40 +22,11 @@ def close(one, other, **tolerance):
     torch.testing.assert_close(one, other, **tolerance)
 
 
-def test_cwd_is_kd_with_a_row_for_each_channel_and_a_class_for_each_position():
-    student, teacher = maps()
-    rows = [each.flatten(2).flatten(0, 1) for each in (student, teacher)]
-    for temperature in (1.0, 4.0):
-        close(losses.CWD(temperature)(student, teacher), losses.KD(temperature)(*rows))
-
-
-def test_pkd_is_one_less_the_correlation_of_each_channel():
-    student, teacher = maps()
-    rows = [each.transpose(0, 1).flatten(1) for each in (student, teacher)]
-    correlation = torch.stack([torch.corrcoef(torch.stack(each))[0, 1] for each in zip(*rows, strict=True)])
-    close(losses.PKD()(student, teacher), (1 - correlation).mean(), rtol=1e-6, atol=0)
-
-
 def test_nst_tells_channels_apart_by_where_they_look_and_not_by_their_order():
     student, _ = maps()
     assert losses.NST()(student.roll(1, 1), student).item() == pytest.approx(0, abs=1e-12)
     assert losses.FitNets()(student.roll(1, 1), student) > 1
     assert losses.NST()(student.roll(1, 2), student) > 1e-3
-
-
-def test_attention_of_one_positive_channel_is_the_angle_between_maps():
-    student, teacher = (each.abs()[:, :1] for each in maps())
-    cosine = F.cosine_similarity(student.flatten(1), teacher.flatten(1)).mean()
-    close(losses.AttentionTransfer(power=1)(student, teacher), 2 - 2 * cosine)
-
-
-def test_attention_is_pooled_along_both_axes():
-    """PITFALLS 19: public code resizes by the height alone."""
-    teacher = maps((2, 3, 4, 6))[1]
-    for shape in ((2, 5, 8, 6), (2, 5, 4, 12), (2, 5, 2, 12)):
-        student = random(1, shape).double()
-        expected = derive.attention_transfer(student.tolist(), teacher.tolist())
-        assert losses.AttentionTransfer()(student, teacher).item() == pytest.approx(expected)
 
 
 def test_overhaul_after_a_relu_is_fitnets_that_forgives_negative_students():
@@ -64,51 +35,6 @@ def test_overhaul_after_a_relu_is_fitnets_that_forgives_negative_students():
     forgiven = torch.where((teacher == 0) & (student < 0), 0, student)
     ours = losses.OverhaulFeature(margins=[[0.0] * teacher.shape[1]])((student,), (teacher,))
     close(ours, losses.FitNets()(forgiven, teacher))
-
-
-def test_margin_is_the_mean_of_a_normal_variable_below_zero():
-    for weight, bias in ((1.0, 0.0), (2.0, 1.0), (-0.5, -3.0), (1.0, 2.5)):
-        x = torch.linspace(bias - 12 * abs(weight), 0, 200_001, dtype=torch.float64)
-        density = torch.exp(-0.5 * ((x - bias) / weight) ** 2)
-        expected = (x * density).sum() / density.sum()
-        found = margins_of(torch.tensor([weight]).double(), torch.tensor([bias]).double())
-        assert found.item() == pytest.approx(expected.item(), rel=1e-3)
-
-
-def test_margin_is_finite_for_channels_that_are_never_or_always_below_zero():
-    found = margins_of(torch.tensor([1.0, 1.0, 0.0, 0.0]), torch.tensor([80.0, -80.0, 3.0, -3.0]))
-    assert torch.isfinite(found).all()
-    assert (found <= 0).all()
-    assert found[1].item() == pytest.approx(-80, rel=1e-3)
-    assert found[3].item() == pytest.approx(-3, rel=1e-3)
-
-
-def test_margins_are_kept_in_the_state_and_follow_the_loss():
-    loss = losses.OverhaulFeature(margins=[torch.tensor([-1.0, -2.0])])
-    assert [each.tolist() for each in loss.state_dict().values()] == [[-1.0, -2.0]]
-    with pytest.raises(LimbeckError, match="OverhaulFeature"):
-        loss((random(0, (2, 3, 2, 2)),), (random(1, (2, 3, 2, 2)),))
-
-
-def test_activation_boundary_is_content_with_a_sign_and_a_margin():
-    teacher = maps()[1]
-    assert losses.ActivationBoundary(margin=0.5)(0.5 * teacher.sign(), teacher) == 0
-    assert losses.ActivationBoundary(margin=0.5)(0.4 * teacher.sign(), teacher) > 0
-
-
-def test_variances_of_vid_start_where_told_and_tell_predictable_channels_from_noise():
-    loss = losses.VID(teacher_channels=2, variance=3.0)
-    close(loss.variance, torch.full((2,), 3.0))
-    teacher = random(0, (64, 2))
-    student = torch.stack([teacher[:, 0], random(1, (64,))], 1)
-    optimizer = torch.optim.Adam(loss.parameters(), lr=0.2)
-    for _ in range(60):
-        optimizer.zero_grad()
-        loss(student, teacher).backward()
-        optimizer.step()
-    known, noise = loss.variance.tolist()
-    assert known < 0.1
-    assert noise > 2
 
 
 def test_vid_at_its_best_variance_is_the_log_of_the_mean_squared_error():
@@ -162,3 +88,19 @@ def test_fsp_is_finite_as_far_as_its_gradient_fits_the_precision(dtype, scale):
         value = losses.FSP()(layers, teacher)
     assert value.dtype == torch.float32
     assert all(torch.isfinite(each).all() for each in torch.autograd.grad(value, layers))
+
+
+def test_paraphraser_is_held_to_its_derivation():
+    torch.manual_seed(0)
+    loss, teacher = losses.FactorTransfer(2, 4).double(), random(0, (2, 4, 3, 4)).double()
+    parameters = {name: each.tolist() for name, each in loss.state_dict().items()}
+    assert loss.preparation(teacher).item() == pytest.approx(
+        derive.reconstruction(teacher.tolist(), parameters), rel=1e-9
+    )
+
+
+@pytest.mark.parametrize("size", [(5, 3), (4, 4), (1, 1), (8, 2)])
+def test_hierarchical_context_is_held_to_its_derivation(size):
+    ours, theirs = (random(seed, (2, 3, *size)).double() for seed in (1, 2))
+    expected = derive_levels.hierarchical_context(ours.tolist(), theirs.tolist())
+    assert hierarchical_context(ours, theirs).item() == pytest.approx(expected, rel=1e-12)

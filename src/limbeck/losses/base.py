@@ -122,7 +122,9 @@ def same_samples(loss: str, student: Tensor, teacher: Tensor, smallest: int = 1)
         )
 
 
-def same_layers(loss: str, student: Sequence[Tensor], teacher: Sequence[Tensor], least: int = 1) -> None:
+def same_layers(
+    loss: str, student: Sequence[Tensor] | Tensor, teacher: Sequence[Tensor] | Tensor, least: int = 1
+) -> None:
     """Refuse single tensors, too few layers, and layers that do not pair off.
 
     Args:

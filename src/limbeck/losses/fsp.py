@@ -31,7 +31,8 @@ class FSP(DistillationLoss):
     Differs from the paper:
         The paper sums the squares over the elements of G; here they are averaged, as in RepDistiller, so that the
         weight does not depend on widths. The paper minimises this alone in a first stage and then trains on labels;
-        the usual weights are for both at once, with the 50 of RepDistiller's scripts.
+        the usual weights are for both at once, with the 50 of RepDistiller's scripts, which pools by the mean where
+        the paper, and we, take the maximum.
 
     When it helps:
         A student of the teacher's family and widths, such as a shallower ResNet, and fast starts: the paper reaches

@@ -72,9 +72,9 @@ class Pair:
 
 
 PAIRS = {
-    "fashion": Pair("idx:fashion-mnist", "cnn:32-64-128?depth=2", "cnn:8-16-32", 2000, 20, 20000, 6),
+    "fashion": Pair("idx:fashion-mnist", "cnn:16-32-64?depth=2", "cnn:8-16-32", 1500, 16, 20000, 6),
     "mnist": Pair("idx:mnist", "cnn:16-32-64?depth=2", "cnn:4-8-16", 1000, 20, 20000, 4),
-    "fashion-mlp": Pair("idx:fashion-mnist", "cnn:32-64-128?depth=2", "mlp:64-64", 2000, 20, 20000, 6),
+    "fashion-mlp": Pair("idx:fashion-mnist", "cnn:16-32-64?depth=2", "mlp:64-64", 1500, 16, 20000, 6),
     "fashion-residual": Pair("idx:fashion-mnist", "timm:resnet18", "timm:test_resnet", 1000, 10, 10000, 4),
 }
 CHOSEN_ON, *OTHERS = PAIRS

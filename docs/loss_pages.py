@@ -83,7 +83,7 @@ def page(name: str) -> str:
             f"Paper: {kind.paper}. Source: `{inspect.getmodule(kind).__name__.replace('.', '/')}.py`.",
             "",
             "```console",
-            f"$ limbeck distill --loss {name} --teacher TEACHER --student STUDENT --data {data} --out runs/{name.lower()}",
+            f"$ limbeck distill --loss {name} --teacher TEACHER --student STUDENT --data {data} --out runs/new",
             "```",
             "",
             f"::: limbeck.losses.{name}",

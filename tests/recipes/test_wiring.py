@@ -169,7 +169,7 @@ def test_a_teacher_without_layers_teaches_its_outputs_only():
 
 def test_maps_of_a_network_without_any_are_refused_with_the_loss_named():
     mlp = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIZE * SIZE, 8), nn.ReLU(), nn.Linear(8, CLASSES))
-    with pytest.raises(LimbeckError, match="AttentionTransfer: .*no feature maps"):
+    with pytest.raises(LimbeckError, match=r"AttentionTransfer: .*no feature maps"):
         lessons(Knowledge(loss="AttentionTransfer"), student=mlp).stages()
     assert lessons(Knowledge(loss="RKDAngle"), student=mlp).stages()
 

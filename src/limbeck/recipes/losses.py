@@ -22,7 +22,7 @@ def list_losses(console: Console, name: str | None = None) -> None:
         LimbeckError: no such loss.
     """
     if name is not None:
-        console.print(Text(told_in_full(name)))
+        console.print(Text(told_in_full(name)), soft_wrap=True)
         return
     for kind in ("response", "feature", "relation"):
         table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))

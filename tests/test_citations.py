@@ -93,7 +93,7 @@ def test_every_loss_is_cited_by_the_paper_it_names():
         else:
             year, surname = re.search(r"\b(19|20)\d\d\b", paper)[0], paper.split(",")[0]
             assert f"{{{year}}}" in entry, name
-            assert f"author    = {{{surname}" in entry, name
+            assert re.search(rf"author\s+= \{{{surname}\b", entry), name
 
 
 def test_entries_are_well_formed():

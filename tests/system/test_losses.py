@@ -1,26 +1,32 @@
-"""T1 to T6 of the pitfalls, through the public door: losses alone and wired into a scheme."""
+"""T1 to T6 and T9 of the pitfalls, through the public door: losses alone and wired into a scheme."""
 
 import math
-from itertools import pairwise
 
 import pytest
 import torch
 
-from laws.samples import awkward, pair, random
-from limbeck import Batch, Frozen, Offline, Plan, Term, fit, losses
+from cases import CASES
+from laws.samples import pair, random
+from limbeck import Batch, Frozen, LimbeckError, Offline, Plan, Term, fit, losses
 from train.toys import feed, mlp, problem
 
-EVERY = [
-    losses.KD(),
-    losses.KD(temperature=1),
-    losses.LogitRegression(),
-    losses.LogitRegression(centred=True),
+FIRST = list({case.made: case for case in reversed(CASES)}.values())[::-1]
+"""Every loss, once."""
+PER_SAMPLE = [case for case in CASES if "unchanged_when_the_batch_is_repeated" in case.laws]
+VECTORS = {"logits": "logits", "embedding": "1", "last map": "1"}
+WIRED = [
+    case
+    for case in FIRST
+    if case.made.task != "regression" and not case.fixed and not case.made.several
+    if case.made.place == "logits" or (case.made.kind == "relation" and not case.made.same_shape)
 ]
-every_loss = pytest.mark.parametrize("loss", EVERY, ids=str)
+"""Those that can learn from a network without maps, whatever its width: from its logits, or from a layer."""
+every_wired_loss = pytest.mark.parametrize("case", WIRED, ids=str)
 
 
-def test_every_loss_is_here():
-    assert {type(loss).__name__ for loss in EVERY} == set(losses.__all__) - {"DistillationLoss"}
+def wired(case):
+    layer = VECTORS[case.made.place]
+    return Offline(mlp(), Frozen(mlp(1, width=12)), [Term(case.loss(), layer, layer)], task_weight=0.0)
 
 
 @pytest.mark.parametrize("temperature", [1.0, 2.5, 10.0])
@@ -49,13 +55,19 @@ def test_t2_gradient_norm_tends_to_one_and_not_to_a_quarter():
     assert norms[1] / norms[0] == pytest.approx(1, abs=0.02)
 
 
-def test_t3_value_does_not_depend_on_replicated_classes_nor_on_the_batch_size():
+def test_t3_value_of_kd_does_not_depend_on_replicated_classes():
     student, teacher = pair((4, 5))
     kd = losses.KD()(student, teacher).item()
     assert losses.KD()(student.repeat(1, 20), teacher.repeat(1, 20)).item() == pytest.approx(kd, rel=1e-4)
-    for loss in EVERY:
-        many = loss(student.repeat(50, 1), teacher.repeat(50, 1)).item()
-        assert many == pytest.approx(loss(student, teacher).item(), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "case", [each for each in CASES if "unchanged_when_the_batch_is_repeated" in each.laws], ids=str
+)
+def test_t3_value_does_not_depend_on_how_often_a_batch_is_repeated(case):
+    student, teacher = case.pair()
+    many = case(torch.cat([student] * 20), torch.cat([teacher] * 20)).item()
+    assert many == pytest.approx(case(student, teacher).item(), rel=1e-6)
 
 
 def gradient(targets, **weights):
@@ -86,45 +98,41 @@ def test_t4_missing_targets_leave_the_rest_as_it_is():
     torch.testing.assert_close(gradient(False, kd=0.7, task=1.0), gradient(True, kd=0.7, task=0.0))
 
 
-@every_loss
-def test_t5_distance_losses_behave_like_distances(loss):
-    student, teacher = pair((8, 10))
-    assert loss(teacher.clone(), teacher).item() == pytest.approx(0, abs=1e-6)
-    path = [loss(teacher + share * student, teacher).item() for share in (0, 0.1, 0.3, 1.0, 3.0)]
-    assert path == sorted(path)
-    assert path[0] < path[1]
-    assert loss(student, teacher) > loss(teacher.clone(), teacher)
-    assert loss(-teacher, teacher) > loss(teacher.clone(), teacher)
-    leaf = student.clone().requires_grad_()
-    optimizer = torch.optim.SGD([leaf], lr=0.1)
+@every_wired_loss
+def test_t5_every_loss_falls_as_a_student_learns_from_it(case):
+    scheme, (x, y) = wired(case), problem(32)
+    batch = Batch(x, y, index=torch.arange(32))
+    optimizer = torch.optim.Adam(scheme.student.parameters(), lr=0.02)
     values = []
-    for _ in range(50):
+    for _ in range(40):
+        value = torch.stack(list(scheme(batch).values())).sum()
         optimizer.zero_grad()
-        value = loss(leaf, teacher)
         value.backward()
         optimizer.step()
         values.append(value.item())
-    assert all(later < earlier for earlier, later in pairwise(values))
+    assert values[-1] < values[0]
+    assert scheme.teacher(batch)["logits"].grad_fn is None
 
 
-@every_loss
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
-def test_t6_scalar_and_finite_where_others_broke(loss, dtype):
-    cases = awkward((6, 10)) | {"one sample": pair((1, 10)), "partial last batch": pair((3, 10))}
-    for name, (student, teacher) in cases.items():
-        leaf = student.to(dtype).requires_grad_()
-        with torch.autocast("cpu", dtype, enabled=dtype != torch.float32):
-            value = loss(leaf, teacher.to(dtype))
-        value.backward()
-        assert value.shape == (), name
-        assert torch.isfinite(value), name
-        assert torch.isfinite(leaf.grad).all(), name
-
-
-@every_loss
+@every_wired_loss
 @pytest.mark.parametrize("train", [1, 2, 21, 40])
-def test_t6_any_number_of_samples_trains(loss, train):
-    scheme = Offline(mlp(), Frozen(mlp(1)), [Term(loss)])
-    run = fit(scheme, feed(train), Plan(epochs=1, batch_size=10, precision="bf16", device="cpu"))
-    assert run.samples == train
+def test_t6_any_number_of_samples_trains_or_is_refused_in_words(case, train):
+    plan = Plan(epochs=1, batch_size=10, precision="bf16", device="cpu")
+    if train < case.made.smallest_batch:
+        with pytest.raises(LimbeckError, match="sample"):
+            fit(wired(case), feed(train), plan)
+        return
+    run = fit(wired(case), feed(train), plan)
+    assert train - run.samples < case.made.smallest_batch
     assert all(torch.isfinite(value).all() for value in run.last_state.values())
+
+
+@pytest.mark.parametrize("case", FIRST, ids=str)
+def test_t9_every_parameter_and_buffer_of_a_loss_belongs_to_the_scheme(case):
+    loss = case.loss()
+    layers = tuple("0" for _ in case.student_layers) if case.made.several else "logits"
+    others = tuple("0" for _ in case.teacher_layers) if case.made.several else "logits"
+    scheme = Offline(mlp(), Frozen(mlp(1)), [Term(loss, layers, others)])
+    learning = {id(each) for group in scheme.parameter_groups() for each in group["params"]}
+    assert {id(each) for each in loss.parameters() if each.requires_grad} <= learning
+    assert {f"terms.0.loss.{name}" for name in loss.state_dict()} <= set(scheme.state_dict())

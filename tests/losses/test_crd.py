@@ -1,11 +1,9 @@
 """What is special to CRD beyond the laws: its memories, and whom it compares with."""
 
 import copy
-from pathlib import Path
 
 import pytest
 import torch
-import torch.distributed as dist
 import torch.nn.functional as F
 
 from laws.samples import random
@@ -202,23 +200,3 @@ def test_maps_and_wrong_choices_are_refused():
         built(negatives_from="labels")
     with pytest.raises(LimbeckError, match="samples"):
         built(samples=1)
-
-
-def test_two_processes_remember_what_one_would(tmp_path):
-    torch.multiprocessing.spawn(_process, (tmp_path,), nprocs=2)
-    one = built()
-    one(*batch([3, 7, 3, 1, 5]))
-    for rank in (0, 1):
-        state = torch.load(tmp_path / f"{rank}.pt", weights_only=True)
-        for name, expected in one.named_buffers():
-            torch.testing.assert_close(state[name], expected)
-
-
-def _process(rank: int, folder: Path) -> None:
-    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2)
-    part = slice(0, 3) if rank == 0 else slice(3, 5)
-    student, teacher, context = batch([3, 7, 3, 1, 5])
-    loss = built()
-    loss(student[part], teacher[part], Context(index=context.index[part]))
-    torch.save(loss.state_dict(), folder / f"{rank}.pt")
-    dist.destroy_process_group()

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from limbeck.errors import LimbeckError
 from limbeck.functional import full_precision, without_autocast
 from limbeck.functional.contrastive import log_sum_exp, noise_contrastive
-from limbeck.functional.processes import gathered
 from limbeck.losses.base import DistillationLoss, Place, between, needed, positive, same_samples, whole
 from limbeck.losses.layers import built_for
 from limbeck.losses.negatives import other_classes, other_samples
@@ -43,11 +42,12 @@ class CRD(DistillationLoss):
         Others, ``negatives_from="other samples"``: where ``negatives`` ≥ samples − 1, every other sample, once (K =
         samples − 1); else K = ``negatives`` draws with replacement, uniformly from all but y(n):
         r = torch.randint(0, samples − 1, (N, K)), o = r + 1 where r ≥ y(n), else r; both sides use the same.
-        ``"other classes"``: the same among the samples whose latest label is not that of sample n; samples that have
-        not been seen yet count as other classes, and K is the number of others there are where all are taken.
+        ``"other classes"``: the same among the samples whose label is not that of sample n. Labels are kept as training
+        batches bring them (``labels``, −1 for samples not seen yet, which count as other classes); a batch's own labels
+        hold for its own draws already, in evaluation too. Where ``negatives`` ≥ samples − 1, all of them are taken,
+        and K, in a(n) too, is how many sample n has; else K = ``negatives`` draws with replacement.
         In training mode, after the loss: M_s(y) ← unit(momentum·M_s(y) + (1 − momentum)·e_s), M_t likewise with e_t; a
-        sample that stands in the batch several times enters with the mean of its embeddings. Over several processes
-        Z and the memories are made of the batches of all.
+        sample that stands in the batch several times enters with the mean of its embeddings.
 
     Differs from the paper:
         The equal formula in log space, without the 1e-7 that the authors' code adds to the denominators. That code
@@ -87,7 +87,7 @@ class CRD(DistillationLoss):
     """
 
     paper: ClassVar[str] = "Tian, Krishnan, Isola 2020, arXiv 1910.10699"
-    relates_samples: ClassVar[bool] = True
+    relates_samples: ClassVar[bool] = True  # through Z and the memories
     kind: ClassVar = "feature"
     place: ClassVar[Place] = "embedding"
     same_shape: ClassVar[bool] = False
@@ -182,10 +182,10 @@ class CRD(DistillationLoss):
                 "CRD with negatives_from='other classes' needs one class label (N,) for each sample: without labels, "
                 "or with mixed ones, use 'other samples'."
             )
-        targets = targets.to(self.labels)
+        labels = self.labels.index_copy(0, index, targets.to(self.labels))
         if self.training:
-            self.labels.index_copy_(0, gathered(index), gathered(targets))
-        return other_classes(index, self.labels.index_copy(0, index, targets), self.negatives)
+            self.labels.copy_(labels)
+        return other_classes(index, labels, self.negatives)
 
     def _normalisers(
         self, sides: tuple[tuple[Tensor, Tensor], ...], index: Tensor, negatives: Tensor
@@ -194,8 +194,6 @@ class CRD(DistillationLoss):
         if int(self.batches) > 0:
             return self.log_z
         sums = torch.stack([log_sum_exp(*side, index, negatives, self.temperature) for side in sides])
-        if self.training:
-            sums = gathered(sums[None]).logsumexp(0)
         log_z = sums[:, 0] - sums[:, 1] + math.log(self.samples)
         if self.training:
             self.log_z.copy_(log_z)
@@ -203,9 +201,9 @@ class CRD(DistillationLoss):
 
     @torch.no_grad()
     def _remember(self, index: Tensor, own: Tensor, taught: Tensor) -> None:
-        rows, places = torch.unique(gathered(index), return_inverse=True)
+        rows, places = torch.unique(index, return_inverse=True)
         for memory, embedded in (self.memory_student, own), (self.memory_teacher, taught):
-            sums = memory.new_zeros(len(rows), memory.shape[1]).index_add_(0, places, gathered(embedded))
+            sums = memory.new_zeros(len(rows), memory.shape[1]).index_add_(0, places, embedded)
             means = sums / places.bincount()[:, None]
             memory[rows] = _unit(self.momentum * memory[rows] + (1 - self.momentum) * means)
         self.batches += 1

@@ -74,7 +74,11 @@ class Call:
     @property
     def has_own_matrix(self) -> bool:
         """Whether it is a layer with weights rather than a composition of such layers."""
-        return not self.children and any(_is_matrix(each) for each in self.module.parameters(recurse=False))
+        if self.children:
+            return False
+        # A head with one output has a row, no matrix.
+        plain = isinstance(self.module, nn.Linear | nn.modules.conv._ConvNd)
+        return plain or any(_is_matrix(each) for each in self.module.parameters(recurse=False))
 
 
 @dataclass

@@ -133,11 +133,10 @@ class _Body:
                 continue
             keys.add(given.key)
             unit = _Unit(call, given, form, level(form.size, self.seen.image))
-            if units and unit.is_point and not units[-1].is_point:
+            if units and unit.is_point and _is_pooled(unit, units[-1]):
                 if form.kind == "tokens":  # a class token on its way
                     continue
-                if _is_pooled(unit, units[-1]):
-                    break
+                break
             if unit.has_weights or not unit.resizes:
                 units.append(unit)
         return units
@@ -158,9 +157,10 @@ class _Body:
         sizes = [each.form.size for each in call.gave if each.form and each.form.is_map]
         before = call.read.form if call.read else None
         start = level(before.size, self.seen.image) if before and before.is_map else 0
-        if not sizes or max(sizes) == (1, 1):
-            return start == 0 or _is_chain(call)
-        return min(level(size, self.seen.image) for size in sizes) - start > 1
+        if sizes and min(level(size, self.seen.image) for size in sizes) - start <= 1:
+            return False
+        # A block that gives a class token or a gate is no part of the way; a backbone that pools at its end is.
+        return max(sizes, default=(1, 1)) != (1, 1) or start == 0 or _is_chain(call)
 
     def _place(self, given: Given, call: Call) -> Spot:
         assert given.form is not None
@@ -203,7 +203,9 @@ def _lineage(call: Call | None) -> Iterator[Call]:
 
 def _is_pooled(unit: _Unit, before: _Unit) -> bool:
     """Whether all places became one by other means than the last stride of a network that reads small images."""
-    return not (unit.has_weights and unit.resizes and unit.level - before.level <= 1)
+    if not unit.has_weights or len(unit.call.gave) > 1:
+        return True
+    return not before.is_point and not (unit.resizes and unit.level - before.level <= 1)
 
 
 def _is_chain(call: Call) -> bool:

@@ -7,6 +7,7 @@ import torchvision
 from torch import nn
 
 from limbeck import Batch, Classification, Frozen, LimbeckError, Predictor, losses
+from limbeck.adapters import Orthogonal
 from limbeck.models.borrowed import BorrowedClassifier
 from limbeck.recipes.knowledge import LOSSES, Knowledge, Taught
 from limbeck.recipes.lessons import Lessons
@@ -172,6 +173,22 @@ def test_maps_of_a_network_without_any_are_refused_with_the_loss_named():
     with pytest.raises(LimbeckError, match=r"AttentionTransfer: .*no feature maps"):
         lessons(Knowledge(loss="AttentionTransfer"), student=mlp).stages()
     assert lessons(Knowledge(loss="RKDAngle"), student=mlp).stages()
+
+
+def test_vkd_is_taught_through_an_orthogonal_projection():
+    term = lessons(Knowledge(loss="VkD")).stages()[0].scheme().terms[0]
+    assert isinstance(term.adapter, Orthogonal)
+
+
+def test_a_teacher_whose_map_takes_both_signs_is_not_met_behind_a_relu():
+    teacher = nn.Sequential(
+        nn.Conv2d(3, 8, 3, 8, 1), nn.SiLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, CLASSES)
+    )
+    told = lessons(Knowledge(loss="SimKD", options={"rectified": True}), teacher).stages()[0].scheme()
+    found = lessons(Knowledge(loss="SimKD"), teacher).stages()[0].scheme()
+    assert told.terms[0].loss.rectified
+    assert not found.terms[0].loss.rectified
+    assert lessons(Knowledge(loss="SimKD")).stages()[0].scheme().terms[0].loss.rectified
 
 
 def test_initial_weights_of_what_is_learnt_depend_on_the_seed_alone():

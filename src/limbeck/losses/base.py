@@ -37,6 +37,8 @@ class DistillationLoss(nn.Module, ABC):
     """Whether student and teacher are tuples of tensors, one for each layer, rather than one tensor."""
     same_shape: ClassVar[bool] = True
     """Whether both sides must have one shape, so that layers of other widths or sizes need an adapter."""
+    orthogonal: ClassVar[bool] = False
+    """Whether the adapter before it must keep lengths and angles: :class:`limbeck.adapters.Orthogonal`."""
     usual_weights: ClassVar[tuple[float, float]] = (0.1, 0.9)
     """Weights of the hard loss and of this loss that its paper uses for classification, or its public code."""
     needs: ClassVar[frozenset[str]] = frozenset()
@@ -202,7 +204,7 @@ def positive(name: str, value: float) -> float:
         4.0
     """
     if _not_a_number(value) or not 0 < value < float("inf"):
-        raise LimbeckError(f"{name} must be a finite number above 0, not {value!r}: 4 is a usual start.")
+        raise LimbeckError(f"{name} must be a finite number above 0, not {value!r}.")
     return float(value)
 
 

@@ -52,6 +52,7 @@ class VkD(DistillationLoss):
     """
 
     paper: ClassVar[str] = "Miles, Elezi, Deng 2024, arXiv 2403.06213"
+    orthogonal: ClassVar[bool] = True
     kind: ClassVar = "feature"
     place: ClassVar[Place] = "embedding"
     usual_weights: ClassVar[tuple[float, float]] = (1.0, 0.5)

@@ -8,11 +8,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from limbeck.adapters import Matches, Pair, match_layers, pair_of
+from limbeck.adapters import Matches, Orthogonal, Pair, Resize, match_layers, pair_of
 from limbeck.errors import LimbeckError
 from limbeck.recipes.knowledge import Taught
 from limbeck.schemes import Term
 from limbeck.schemes.schedule import Schedule
+from limbeck.taps import tapped
 from limbeck.tasks import Task
 from limbeck.types import Batch
 
@@ -69,11 +70,13 @@ class Wiring:
         return [
             Term(
                 self._loss(
-                    taught, student_channels=pair.student_shape[0], teacher_channels=pair.teacher_shape[0]
+                    self._fitted(taught, pair),
+                    student_channels=pair.student_shape[0],
+                    teacher_channels=pair.teacher_shape[0],
                 ),
                 pair.student,
                 pair.teacher,
-                adapter=_joined(pair.student_form, pair.adapter() if taught.kind.same_shape else None),
+                adapter=_joined(pair.student_form, *_bridges(taught, pair)),
                 teacher_adapter=pair.teacher_form,
                 name=taught.loss if len(pairs) == 1 else f"{taught.loss} {pair.student}",
                 **shared,
@@ -82,7 +85,6 @@ class Wiring:
         ]
 
     def _group(self, taught: Taught, pairs: Sequence[Pair], shared: dict[str, Any]) -> Term:
-        bridged = taught.kind.same_shape
         return Term(
             self._loss(
                 taught,
@@ -91,10 +93,19 @@ class Wiring:
             ),
             [pair.student for pair in pairs],
             [pair.teacher for pair in pairs],
-            adapter=[_joined(pair.student_form, pair.adapter() if bridged else None) for pair in pairs],
+            adapter=[_joined(pair.student_form, *_bridges(taught, pair)) for pair in pairs],
             teacher_adapter=[pair.teacher_form for pair in pairs],
             **shared,
         )
+
+    def _fitted(self, taught: Taught, pair: Pair) -> Taught:
+        """Let SimKD's projector end without a ReLU where the teacher's map takes both signs, unless one was told."""
+        if taught.loss != "SimKD" or "rectified" in taught.options:
+            return taught
+        with torch.no_grad(), tapped(self._network(), {"map": pair.teacher}) as taps:
+            self._network()(self.example.inputs_for("teacher"))
+        rectified = bool((taps["map"] >= 0).all())
+        return taught.model_copy(update={"options": {**taught.options, "rectified": rectified}})
 
     def _pairs(self, taught: Taught) -> tuple[Pair, ...]:
         if not taught.pairs:
@@ -121,6 +132,17 @@ class Wiring:
                 "This teacher is not a network, so it has outputs but no layers: use a loss on the outputs, such as KD."
             )
         return self.teacher
+
+
+def _bridges(taught: Taught, pair: Pair) -> list[nn.Module | None]:
+    """Return what brings the student's tensor to the teacher's shape, for a loss that wants one shape."""
+    if not taught.kind.same_shape:
+        return []
+    if not taught.kind.orthogonal:
+        return [pair.adapter()]
+    size = pair.teacher_shape[1:]
+    resized = Resize((size[0], size[1])) if len(size) == 2 and size != pair.student_shape[1:] else None
+    return [resized, Orthogonal(pair.student_shape[0], pair.teacher_shape[0])]
 
 
 def _joined(*modules: nn.Module | None) -> nn.Module | None:

@@ -72,8 +72,8 @@ class DIST(DistillationLoss):
         """Return the weighted sum of one minus the mean correlation of rows and of columns."""
         same_samples("DIST", student, teacher, self.smallest_batch)
         p_s, p_t = (softened(each, self.temperature) for each in rows("DIST", student, teacher))
-        apart = [1 - pearson(p_s, p_t, dim, eps=1e-8).mean() for dim in (1, 0)]
-        return self.row_weight * apart[0] + self.column_weight * apart[1]
+        rows_alike, columns_alike = (pearson(p_s, p_t, dim, eps=1e-8).mean() for dim in (1, 0))
+        return self.row_weight * (1 - rows_alike) + self.column_weight * (1 - columns_alike)
 
     def extra_repr(self) -> str:
         """Show the settings in ``repr``."""

@@ -5,7 +5,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor
 
-from limbeck.functional.divergence import soft_kl
+from limbeck.functional.divergence import row_kl
 from limbeck.losses.base import DistillationLoss, positive
 from limbeck.losses.rows import rows
 from limbeck.types import Context
@@ -63,11 +63,11 @@ class LogitStandardization(DistillationLoss):
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return T² · KL between the softened distributions of the standardised logits."""
-        student, teacher = (
-            F.layer_norm(each, each.shape[-1:], eps=1e-6)
+        log_s, log_t = (
+            F.log_softmax(F.layer_norm(each, each.shape[-1:], eps=1e-6) / self.temperature, -1)
             for each in rows("LogitStandardization", student, teacher)
         )
-        return self.temperature**2 * soft_kl(student, teacher, self.temperature)
+        return self.temperature**2 * row_kl(log_s, log_t).mean()
 
     def extra_repr(self) -> str:
         """Show the temperature in ``repr``."""

@@ -9,6 +9,9 @@ from laws.samples import labels, picked
 from limbeck import losses
 from limbeck.types import Progress
 
+BATCH = {"mean_over_samples", "unchanged_when_the_batch_is_repeated"}
+EACH = {"mean_over_samples"}
+SCALED = {"blind_to_the_scale", "blind_to_the_students_scale"}
 ROWS = {
     "non_negative",
     "blind_to_the_order_of_channels",
@@ -17,33 +20,54 @@ ROWS = {
     "unchanged_when_the_batch_is_repeated",
 }
 """What holds for a mean over rows."""
-CROSS = ROWS | {"blind_to_a_shift_of_each_sample"}
+CROSS = ROWS | {"blind_to_a_shift_of_each_sample", "takes_classes_that_the_teacher_rules_out"}
 """For a cross-entropy of softmaxes, which is not zero at identity."""
 SOFT = CROSS | {"zero_at_identity"}
 """For a divergence between the two softmaxes of each row."""
 REPLICABLE = SOFT | {"unchanged_when_channels_are_replicated"}
 """And whose value is the same for classes split into equal copies (T3)."""
+TOKENWISE = REPLICABLE - {"reads_positions_as_rows"} | {"blind_to_the_order_of_positions"}
+STANDARD = REPLICABLE - {"takes_classes_that_the_teacher_rules_out"} | SCALED
+"""For standardised logits: −inf has no mean."""
+CORRELATED = REPLICABLE - {"mean_over_samples", "zero_at_identity"} | {"symmetric"}
+"""Not quite zero at identity: 1e-8 beside the norms lets classes fade out that nobody predicts."""
 DISTANCE = ROWS - {"reads_positions_as_rows"} | {"zero_at_identity", "symmetric"}
 """For a squared distance of each sample, however long it is."""
-BATCH = {"mean_over_samples", "unchanged_when_the_batch_is_repeated"}
+CENTRED = DISTANCE | {"blind_to_a_shift_of_each_sample"}
+ANNEALED = DISTANCE - {"zero_at_identity", "symmetric"}
+BOUNDED = DISTANCE - {"symmetric"}
+TWO_COLUMNS = BATCH | {"non_negative"}
 
 CONSTANT = {
-    "has_the_gradient_of_finite_differences": "a factor is held constant: compared with the derivation's"
+    "has_the_gradient_of_finite_differences": "a factor is held constant: see the derivation's gradient"
 }
 REVERSED = {"parameters_have_the_gradient_of_finite_differences": "the temperature's gradient is reversed"}
+OF_CERTAINTY = {"is_finite_under_autocast": "with σ at its bound the gradient is beyond fp16"}
+LABELLED = {"says_so_where_samples_count_together": "a mean over the labelled, as the hard loss is"}
 OVERFLOWING = dict.fromkeys(
     ("is_finite_where_others_break", "is_finite_under_autocast"),
     "without a clip t² of certain opposites overflows",
 )
-OF_THE_BOUND = {"refuses_to_run_without_what_it_needs": "only the bounded form reads targets"}
-OF_CERTAINTY = {"is_finite_under_autocast": "with σ at its bound the gradient is beyond fp16"}
-LABELLED = {"says_so_where_samples_count_together": "a mean over the labelled, as the hard loss is"}
-NO_TEACHER = {
-    "refuses_other_samples": "the teacher of the call is ignored",
-    "minds_the_sign": "the teacher of the call is ignored",
-    "is_larger_for_an_independent_tensor_than_for_the_same": "the teacher of the call is ignored",
-    "grows_along_a_perturbation": "the teacher of the call is ignored",
-}
+OF_THE_BOUND = dict.fromkeys(
+    ("refuses_to_run_without_what_it_needs", "refuses_a_context_that_does_not_fit"),
+    "only the bounded form reads targets",
+)
+NO_TEACHER = dict.fromkeys(
+    (
+        "refuses_other_samples",
+        "minds_the_sign",
+        "is_larger_for_an_independent_tensor_than_for_the_same",
+        "grows_along_a_perturbation",
+    ),
+    "the teacher of the call is ignored",
+)
+
+MARGIN = {"margin"}
+ONE_LEVEL = {"temperatures": (4.0,), "batch_weight": 0.0, "class_weight": 0.0}
+TWO_LEVELS = {"temperatures": (1.0, 4.0), "batch_weight": 2.0, "class_weight": 0.5}
+RAMPED = {"lowest": 0.5, "highest": 3.0, "ramp": 0.5}
+KNOWN_SPREAD = {"form": "likelihood", "spread": 0.5}
+bounded = derive.bounded_regression
 
 
 def half_labelled(teacher: Tensor) -> Tensor:
@@ -56,22 +80,6 @@ def truth(teacher: Tensor) -> Tensor:
     values = teacher if teacher.dtype == torch.float64 else teacher.float()
     return values + (3 * values).sin()
 
-
-bounded = derive.bounded_regression
-MARGIN = {"margin"}
-PARTLY = {"mean_over_samples"}
-TOKENWISE = REPLICABLE - {"reads_positions_as_rows"} | {"blind_to_the_order_of_positions"}
-CENTRED = DISTANCE | {"blind_to_a_shift_of_each_sample"}
-STANDARD = REPLICABLE | {"blind_to_the_scale", "blind_to_the_students_scale"}
-CORRELATED = REPLICABLE - {"mean_over_samples", "zero_at_identity"} | {"symmetric"}
-"""Not quite zero at identity: 1e-8 beside the norms lets classes fade out that nobody predicts."""
-ANNEALED = DISTANCE - {"symmetric", "zero_at_identity"}
-BOUNDED = ROWS - {"reads_positions_as_rows"} | {"zero_at_identity"}
-ONE_LEVEL = {"temperatures": (4.0,), "batch_weight": 0.0, "class_weight": 0.0}
-TWO_LEVELS = {"temperatures": (1.0, 4.0), "batch_weight": 2.0, "class_weight": 0.5}
-RAMPED = {"lowest": 0.5, "highest": 3.0, "ramp": 0.5}
-TWO_COLUMNS = BATCH | {"non_negative"}
-KNOWN_SPREAD = {"form": "likelihood", "spread": 0.5}
 
 CASES = [
     Case(losses.KD, {}, REPLICABLE, derive.kd, (4.409879073, 0.6736378631)),
@@ -121,7 +129,7 @@ CASES = [
     Case(
         losses.DKD,
         {},
-        SOFT - PARTLY,
+        SOFT - EACH,
         derive.dkd,
         (49.01523288, 7.936939736),
         targets=half_labelled,
@@ -139,7 +147,7 @@ CASES = [
     Case(
         losses.NKD,
         {},
-        CROSS - PARTLY,
+        CROSS - EACH,
         derive.nkd,
         (6.920729166, 1.124544319),
         targets=half_labelled,
@@ -189,7 +197,7 @@ CASES = [
     Case(
         losses.WSLD,
         {},
-        SOFT - PARTLY,
+        SOFT - EACH,
         derive.wsld,
         (3.124953068, 0.6479643614),
         targets=half_labelled,

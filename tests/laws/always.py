@@ -247,6 +247,25 @@ def refuses_to_run_without_what_it_needs(case: Case) -> None:
             loss(*arguments)
 
 
+def refuses_a_context_that_does_not_fit(case: Case) -> None:
+    """Labels and sample numbers of another batch, or beyond what there is."""
+    student, teacher = case.pair()
+    loss, full = case.loss(torch.float64), case.context(teacher) or Context()
+    for name in case.made.needs & {"targets", "index"}:
+        right = getattr(full, name)
+        wrong = {"of another batch": right[:-1], "a number": 1}
+        if not right.is_floating_point():
+            wrong |= {
+                "no whole numbers": right + 0.5,
+                "beyond": right + 10**6,
+                "below": -1 - right.clamp(min=0),
+            }
+        for what, value in wrong.items():
+            context = replace(full, **{name: value})
+            with pytest.raises(LimbeckError, match=case.made.__name__):
+                pytest.fail(f"takes {name} that are {what}: {loss(*case.inputs(student, teacher), context)}")
+
+
 def needs_nothing_that_it_does_not_name(case: Case) -> None:
     student, teacher = case.pair()
     loss, arguments = case.loss(torch.float64), case.inputs(student, teacher)
@@ -298,6 +317,7 @@ LAWS: dict[str, Law] = {
         refuses_what_is_no_map,
         refuses_another_number_of_layers,
         refuses_to_run_without_what_it_needs,
+        refuses_a_context_that_does_not_fit,
         needs_nothing_that_it_does_not_name,
     )
 }

@@ -111,6 +111,20 @@ def reads_positions_as_rows(case: Case) -> None:
     same(case(*tokens), case(student, teacher))
 
 
+def takes_classes_that_the_teacher_rules_out(case: Case) -> None:
+    """A teacher of fewer classes, or with some masked, gives them logits of −inf."""
+    assert case.made.place == "logits"
+    assert case.made.task != "regression"
+    student, teacher = case.pair()
+    student.requires_grad_()
+    middle = teacher.argsort(-1)[..., teacher.shape[-1] // 2, None]
+    ruled_out = teacher.scatter(-1, middle, -torch.inf)
+    value = case.loss(torch.float64)(student, ruled_out, case.context(teacher))
+    value.backward()
+    assert torch.isfinite(value)
+    assert torch.isfinite(student.grad).all()
+
+
 def mean_over_samples(case: Case) -> None:
     """The loss of a batch is the mean of its samples' losses: T3 and T17 rest on this."""
     student, teacher = case.pair()
@@ -196,6 +210,7 @@ OPTIONAL: dict[str, Law] = {
         blind_to_the_order_of_channels,
         blind_to_the_order_of_positions,
         reads_positions_as_rows,
+        takes_classes_that_the_teacher_rules_out,
         mean_over_samples,
         unchanged_when_the_batch_is_repeated,
         unchanged_when_channels_are_replicated,

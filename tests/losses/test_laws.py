@@ -54,5 +54,8 @@ def test_law_of_every_class(case, law):
 
 def refutes(case, law):
     """Assert that the law fails; a loss that refuses the law's input in words does not obey it either."""
-    with pytest.raises((AssertionError, LimbeckError, pytest.fail.Exception)):
+    try:
         law(case)
+    except (AssertionError, LimbeckError, pytest.fail.Exception):
+        return
+    pytest.fail(f"{law.__name__} holds for {case}: declare it among its laws, or take it out of its exemptions")

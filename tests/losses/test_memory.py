@@ -94,17 +94,18 @@ def test_negatives_that_are_drawn_are_spread_over_all_other_samples():
     assert sum(values) / len(values) == pytest.approx(mean, rel=0.04)
 
 
-def test_other_classes_leave_out_samples_of_the_same_class():
-    """With two samples of each class, seen before, every sample has the same four others."""
-    loss = made(negatives_from="other classes")
-    labels = torch.tensor([0, 0, 1, 1, 2, 2])
-    everyone = torch.arange(SAMPLES)
-    loss(*batch(7, SAMPLES), Context(index=everyone, targets=labels))
-    before, (student, teacher) = listed(loss), batch()
-    value = loss(student, teacher, Context(index=INDEX, targets=labels[INDEX]))
-    others = [[each for each in range(SAMPLES) if labels[each] != labels[own]] for own in INDEX.tolist()]
-    expected = derive.crd(student.tolist(), teacher.tolist(), INDEX.tolist(), before, others)
-    assert value.item() == pytest.approx(expected, rel=1e-9)
+@pytest.mark.parametrize("labels", [[0, 0, 1, 1, 2, 2], [0, 0, 0, 1, 1, 2]])
+def test_other_classes_leave_out_samples_known_to_be_of_the_same_class(labels):
+    """Samples may have other numbers of negatives; what has not been seen yet counts as another class."""
+    loss, classes, known = made(negatives_from="other classes"), torch.tensor(labels), [None] * SAMPLES
+    for seed, index in enumerate(([4, 1, 3], [0, 5, 1], [2, 4, 0])):
+        before, (student, teacher) = listed(loss), batch(seed)
+        value = loss(student, teacher, Context(index=torch.tensor(index), targets=classes[index]))
+        for each in index:
+            known[each] = labels[each]
+        others = [[each for each in range(SAMPLES) if known[each] != labels[own]] for own in index]
+        expected = derive.crd(student.tolist(), teacher.tolist(), index, before, others)
+        assert value.item() == pytest.approx(expected, rel=1e-9)
 
 
 def test_embedding_follows_its_sample_and_not_its_place():

@@ -135,9 +135,15 @@ class _Fusion(nn.Module):
         fused: Tensor = self.own(student)
         if self.attention is not None and deeper is not None:
             deeper = _resized(deeper, fused.shape[2:])
-            own, below = self.attention(torch.cat([fused, deeper], 1)).sigmoid().split(1, 1)
+            own, below = self._attended(fused, deeper).sigmoid().chunk(2, 1)
             fused = fused * own + deeper * below
         return self.out(_resized(fused, size)), fused
+
+    def _attended(self, own: Tensor, deeper: Tensor) -> Tensor:
+        """Return the attention's convolution of both maps side by side, without laying them side by side."""
+        assert self.attention is not None
+        first, second = self.attention.weight.chunk(2, 1)
+        return F.conv2d(own, first, self.attention.bias) + F.conv2d(deeper, second)
 
 
 def hierarchical_context(student: Tensor, teacher: Tensor) -> Tensor:
@@ -151,22 +157,24 @@ def hierarchical_context(student: Tensor, teacher: Tensor) -> Tensor:
         >>> hierarchical_context(torch.ones(1, 1, 4, 4), torch.zeros(1, 1, 4, 4)).item()
         1.0
     """
-    pooled = student - teacher  # pooling is linear: one difference is pooled, not two maps
-    full = pooled
-    height, width = full.shape[2:]
+    height, width = student.shape[2:]
     total, weight, weights = F.mse_loss(student, teacher), 1.0, 1.0
+    finer: Tensor | None = None
     for size in POOLED:
         grid = (min(size, height), min(size, width))
         if grid == (height, width):
             continue
         if height % grid[0] or width % grid[1]:
-            level = F.adaptive_avg_pool2d(full, grid)
-        else:  # cells of one size: the means of the finer grid's cells
-            cell = (pooled.shape[2] // grid[0], pooled.shape[3] // grid[1])
-            level = pooled = F.avg_pool2d(pooled, cell)
+            difference = F.adaptive_avg_pool2d(student, grid) - F.adaptive_avg_pool2d(teacher, grid)
+        elif finer is None:
+            cell = (height // grid[0], width // grid[1])
+            finer = difference = F.avg_pool2d(student, cell) - F.avg_pool2d(teacher, cell)
+        else:  # cells of one size are means of the finer grid's cells
+            cell = (finer.shape[2] // grid[0], finer.shape[3] // grid[1])
+            finer = difference = F.avg_pool2d(finer, cell)
         weight /= 2
         weights += weight
-        total = total + weight * level.square().mean()
+        total = total + weight * difference.square().mean()
     return total / weights
 
 

@@ -67,24 +67,25 @@ class Pair:
     epochs: int
     teacher_limit: int
     teacher_epochs: int
-    lr: float = 3e-3
+    lr: float = 5e-3
+    batch_size: int = 32
     size: int | None = None
 
 
 PAIRS = {
-    "fashion": Pair("idx:fashion-mnist", "cnn:16-32-64?depth=2", "cnn:8-16-32", 1500, 16, 20000, 6),
-    "mnist": Pair("idx:mnist", "cnn:16-32-64?depth=2", "cnn:4-8-16", 1000, 20, 20000, 4),
-    "fashion-mlp": Pair("idx:fashion-mnist", "cnn:16-32-64?depth=2", "mlp:64-64", 1500, 16, 20000, 6),
-    "fashion-residual": Pair("idx:fashion-mnist", "timm:resnet18", "timm:test_resnet", 1000, 10, 10000, 4),
+    "fashion": Pair("idx:fashion-mnist", "cnn:16-32-64?depth=2", "cnn:16-32-64", 800, 40, 20000, 6, size=14),
+    "mnist": Pair("idx:mnist", "cnn:16-32-64?depth=2", "cnn:8-16-32", 400, 40, 20000, 4, size=14),
+    "digits": Pair("digits", "cnn:32-64?depth=2", "cnn:8-16", 400, 60, 1150, 40),
+    "fashion, more data": Pair(
+        "idx:fashion-mnist", "cnn:16-32-64?depth=2", "cnn:8-16-32?depth=2", 4000, 10, 20000, 6, size=14
+    ),
 }
 CHOSEN_ON, *OTHERS = PAIRS
 
 
 def teacher_of(pair: Pair, root: Path, work: Path) -> str:
     """Train the teacher once, into a run that every student's process opens."""
-    words = "".join(
-        each if each.isalnum() else "-" for each in f"{pair.data}-{pair.teacher}-{pair.teacher_limit}"
-    )
+    words = "".join(each if each.isalnum() else "-" for each in f"{pair.data}-{pair.teacher}-{pair.size}")
     folder = work / words
     if not (folder / "model.safetensors").exists():
         plan = {
@@ -99,6 +100,7 @@ def teacher_of(pair: Pair, root: Path, work: Path) -> str:
             _data(pair, root),
             folder,
             limit=pair.teacher_limit,
+            size=pair.size,
             train={**plan, "evaluate_every": pair.teacher_epochs},
             resume=folder.exists(),
         )
@@ -125,7 +127,9 @@ def one(pair: Pair, method: str, seed: int, root: Path, teacher: str) -> tuple[f
         stages = lessons.stages()
         deployed = lessons.deployed(model)
     feed = Feed(Reader(data, inputs).feed(None, seed).train)
-    plan = Plan(epochs=pair.epochs, lr=pair.lr, seed=seed, select="last", device="cpu")
+    plan = Plan(
+        epochs=pair.epochs, lr=pair.lr, batch_size=pair.batch_size, seed=seed, select="last", device="cpu"
+    )
     fit_stages(stages, feed, plan)
     seconds = time.perf_counter() - started
     reader = Reader(data, {"student": model.inputs})
@@ -135,7 +139,7 @@ def one(pair: Pair, method: str, seed: int, root: Path, teacher: str) -> tuple[f
 
 def _data(pair: Pair, root: Path) -> str:
     door, _, folder = pair.data.partition(":")
-    return f"{door}:{root / folder}"
+    return f"{door}:{root / folder}" if folder else door
 
 
 class Table:

@@ -12,7 +12,9 @@ from train import together
 from train.toys import single_thread
 
 SCRIPT = Path(together.__file__)
-TRAININGS = [name for name in together.SCENARIOS if name not in ("evaluated", "one_to_judge", "resumed")]
+TRAININGS = [
+    name for name in together.SCENARIOS if name not in ("evaluated", "memories", "one_to_judge", "resumed")
+]
 
 
 def launch(out, *names):
@@ -86,3 +88,15 @@ def test_two_processes_resume_to_the_same_bits(two):
     assert found["resumed"]["same"]
     with single_thread():
         assert together.resumed()["same"]
+
+
+def test_memories_hold_what_all_processes_saw(two):
+    """That every process holds the same is checked among the processes; here, that all samples are in it."""
+    found, error = two
+    assert "memories" in found, error[-3000:]
+    with single_thread():
+        alone = together.memories()
+    for name, value in found["memories"]["weights"].items():
+        moved = (value - alone["weights"][name]).abs().amax(1)
+        assert (moved[40:] == 0).all()  # rows of samples that nobody trains on stay as they were drawn
+        assert (value[:40].norm(dim=1) - 1).abs().max() < 1e-4  # those of the others are unit embeddings

@@ -134,6 +134,17 @@ def hints() -> dict[str, Any]:
     return trained(scheme, plan, train=47)
 
 
+def memories() -> dict[str, Any]:
+    """CRD's memories see all samples in every process; what it draws from them is each process's own."""
+    with torch.random.fork_rng():
+        torch.manual_seed(6)
+        loss = losses.CRD(student_channels=8, teacher_channels=12, samples=60, width=4, negatives=5)
+    scheme = Offline(mlp(), Frozen(mlp(1, width=12)), [Term(loss, "0", "0", 0.3)], task_weight=0.3)
+    run = fit(scheme, feed(40, 15), PLAN)
+    kept = {name: value for name, value in scheme.state_dict().items() if "memory" in name}
+    return {"weights": kept, "steps": run.steps, "samples": run.samples}
+
+
 def one_to_judge() -> dict[str, Any]:
     """A validation part of one sample, which two processes cannot share."""
     scheme = offline()
@@ -202,6 +213,7 @@ SCENARIOS: dict[str, Callable[[], dict[str, Any]]] = {
         phases,
         relations,
         hints,
+        memories,
         evaluated,
         one_to_judge,
         resumed,

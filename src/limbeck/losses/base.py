@@ -49,6 +49,8 @@ class DistillationLoss(nn.Module, ABC):
     """How many samples it needs to mean anything; the loop never gives it fewer."""
     relates_samples: ClassVar[bool] = False
     """Whether samples count together rather than one by one, so that the shares of several processes are joined."""
+    alike: ClassVar[tuple[str, ...]] = ()
+    """Buffers that several processes keep alike by themselves, so that nobody need send them around."""
     prepares: ClassVar[bool] = False
     """Whether its ``preparation(teacher) -> Tensor`` trains a part of it in a stage before the student learns; its
     ``prepared() -> nn.Module`` is that part, which is frozen afterwards."""

@@ -88,6 +88,7 @@ class CRD(DistillationLoss):
 
     paper: ClassVar[str] = "Tian, Krishnan, Isola 2020, arXiv 1910.10699"
     relates_samples: ClassVar[bool] = True  # through Z and the memories
+    alike: ClassVar[tuple[str, ...]] = ("memory_student", "memory_teacher")
     kind: ClassVar = "feature"
     place: ClassVar[Place] = "embedding"
     same_shape: ClassVar[bool] = False

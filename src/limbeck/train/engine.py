@@ -67,6 +67,7 @@ class Engine:
         if self.world == 1:
             return scheme
         if self.overlapped:
+            _leave_alike(scheme)
             prepared: nn.Module = self.accelerator.prepare_model(scheme)
             return prepared
         for value in scheme.state_dict().values():
@@ -120,6 +121,17 @@ class Engine:
     def wait(self) -> None:
         """Wait for the other processes."""
         self.accelerator.wait_for_everyone()
+
+
+def _leave_alike(scheme: Scheme) -> None:
+    """Keep DDP from sending around, before every forward, memories that are the same in all processes."""
+    names = [
+        f"{path}.{buffer}"
+        for path, module in scheme.named_modules()
+        for buffer in getattr(module, "alike", ())
+    ]
+    parallel = torch.nn.parallel.DistributedDataParallel
+    parallel._set_params_and_buffers_to_ignore_for_model(scheme, names)  # type: ignore[no-untyped-call]
 
 
 def _accelerator(device: str) -> Accelerator:

@@ -237,6 +237,37 @@ def test_network_without_a_classifier_layer_is_embedded_by_its_last_map(images):
     assert matches.embedding.student_shape == (12,)
 
 
+def test_pools_of_any_kind_are_no_stage(images):
+    net = small_vgg()
+    for side in (
+        SIDE,
+        224,
+    ):  # the adaptive pool changes nothing at 224, and enlarges the map of smaller images
+        matches = match_layers(net, net, torch.randn(1, 3, side, side))
+        assert matches.last_map.student == "features.15"
+
+
+def test_network_may_make_an_image_of_what_it_reads():
+    net = nn.Sequential(nn.Unflatten(1, (1, 8)), cnn((4, 8), 5, (1, 8, 12), depth=2))
+    matches = match_layers(net, net, torch.randn(2, 8, 12))
+    assert matches.last_map.student_shape == (8, 4, 6)
+
+
+def test_network_of_sequences_has_no_maps():
+    class Attentive(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.drop, self.mix, self.head = nn.Dropout(0.1), nn.Linear(4, 4), nn.Linear(4, 3)
+
+        def forward(self, x):
+            weights = self.drop((x @ x.mT).softmax(-1)[:, None].repeat(1, 2, 1, 1))  # (N, heads, L, L)
+            return self.head(self.mix(weights.mean(1) @ x).mean(1))
+
+    matches = match_layers(Attentive(), Attentive(), torch.randn(2, 9, 4))
+    assert matches.embedding.student == "head@in"
+    assert matches.every_map == ()
+
+
 def test_two_heads_that_are_averaged_are_read_before_the_first(images):
     net = timm.create_model("deit_tiny_distilled_patch16_224", num_classes=5, img_size=SIDE, depth=4)
     matches = match_layers(net, net, images)

@@ -155,7 +155,15 @@ class _Recorder:
                     module.register_forward_hook(self._end),
                 ]
             result = self.network(self.example)
-        except (RuntimeError, ValueError, TypeError, IndexError, AssertionError, KeyError) as error:
+        except (
+            RuntimeError,
+            ValueError,
+            TypeError,
+            IndexError,
+            AssertionError,
+            KeyError,
+            AttributeError,
+        ) as error:
             shapes = ", ".join(str(tuple(each.shape)) for each in _tensors(self.example)) or "no tensor"
             first = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             raise LimbeckError(
@@ -210,6 +218,8 @@ class _Recorder:
         call = self.open.pop()
         self.weighted += call.has_own_matrix
         call.weighted = self.weighted
+        if self.image is None and isinstance(module, nn.Conv2d) and inputs and isinstance(inputs[0], Tensor):
+            self.image = (inputs[0].shape[-2], inputs[0].shape[-1])  # made by the network of something else
         call.gave = [self._given(f"{call.path}{part}", tensor) for part, tensor in _parts(output)]
         if call.parent is not None:
             call.parent.children.append(call)
@@ -220,7 +230,6 @@ class _Recorder:
         form = form_of(shape, self.image, self.grids, self.prefix)
         if form is not None and form.kind in ("map", "map, channels last") and form.size not in self.grids:
             self.grids.append(form.size)
-            self.image = self.image or form.size  # a network that makes an image of something else
         given = Given(path, shape, form, _key(tensor))
         self.kept.append((given, tensor))
         return given

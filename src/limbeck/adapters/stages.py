@@ -119,6 +119,8 @@ class _Body:
 
     def maps(self) -> tuple[tuple[Spot, ...], bool]:
         """Return the maps and whether they are of several resolutions."""
+        if self.seen.image is None:
+            return (), False
         units = self._units()
         staged = len(_by_level(units)) >= STAGES
         chosen = _stage_ends(units) if staged else _block_ends(self._units(blocks=True))
@@ -234,8 +236,9 @@ def _by_level(units: Sequence[_Unit]) -> dict[int, list[_Unit]]:
 
 def _stage_ends(units: Sequence[_Unit]) -> list[_Unit]:
     """Return the last block of each resolution and then whatever is last of all, as that is pooled."""
-    deepest = max(_by_level(units))
-    down = 1 + max(number for number, unit in enumerate(units) if unit.level == deepest)
+    levels = _by_level(units)
+    units = [unit for unit in units if unit.level in levels]
+    down = 1 + max(number for number, unit in enumerate(units) if unit.level == max(levels))
     ends = [
         next((each for each in reversed(several) if each.is_block), several[-1])
         for several in _by_level(units[:down]).values()

@@ -79,9 +79,13 @@ def _opened(
         wanted = dict.fromkeys(specs, (opened.shape, len(opened.classes) if opened.classes else 1))
     else:
         own = {role: _own(spec, size) for role, spec in specs.items()}
-        # A net without a size of its own reads what the other one does.
-        common = next((shape for shape, _ in own.values() if shape), (3, size, size) if size else SMALL)
-        wanted = {role: (shape or common, outputs) for role, (shape, outputs) in own.items()}
+        # What one of them has no say in, it takes from the other.
+        shapes, outputs = zip(*own.values(), strict=True)
+        default = (
+            next(filter(None, shapes), (3, size, size) if size else SMALL),
+            next(filter(None, outputs), CLASSES),
+        )
+        wanted = {role: (shape or default[0], count or default[1]) for role, (shape, count) in own.items()}
     files = [Path(each) for each in plugins]
     return {
         role: open_model(spec, outputs=wanted[role][1], shape=wanted[role][0], plugins=files)
@@ -89,23 +93,29 @@ def _opened(
     }
 
 
-def _own(spec: str, size: int | None) -> tuple[Shape | None, int]:
-    """Return the shape of what a model was made to read, where it was made for one, and its outputs."""
+def _own(spec: str, size: int | None) -> tuple[Shape | None, int | None]:
+    """Return the shape of what a model was made to read and its outputs, as far as it has its own."""
     kind, _, name = spec.partition(":")
     if kind == "run":
         return _of_run(name)
     if size is not None:
-        return (3, size, size), CLASSES
+        return (3, size, size), None
     if kind == "timm":
-        import timm
-
-        if timm.is_model(name.partition(".")[0]):
-            settings = timm.get_pretrained_cfg(name)
-            return tuple(settings.input_size) if settings else None, CLASSES
-    return ((3, 224, 224) if kind == "torchvision" else None), CLASSES
+        return _of_timm(name), None
+    return ((3, 224, 224) if kind == "torchvision" else None), None
 
 
-def _of_run(text: str) -> tuple[Shape | None, int]:
+def _of_timm(name: str) -> Shape | None:
+    import timm
+
+    try:
+        settings = timm.get_pretrained_cfg(name)
+    except RuntimeError:  # no such model or weights, which the door tells better
+        return None
+    return tuple(settings.input_size) if settings else None
+
+
+def _of_run(text: str) -> tuple[Shape, int]:
     folder, _, role = text.partition("#")
     card = read_card(folder, role_in(Path(folder), role))
     return tuple(card["shape"]), card["outputs"]

@@ -53,6 +53,7 @@ class Case:
         targets: the teacher's tensor -> targets, for a loss that needs them; class labels unless said otherwise.
         progress: how far training has come, for a loss that reads it.
         scales: sizes of the inputs at which the value is compared with its reference.
+        loudest: size of the confident inputs under autocast; less where the gradient there does not fit in float16.
         prepare: changes every fresh loss before it is used (fill a memory, end a warm-up).
         evaluating: whether the loss runs in evaluation mode.
         note: tells apart two cases with the same settings.
@@ -73,6 +74,7 @@ class Case:
     targets: Callable[[Tensor], Tensor] = labels
     progress: Progress | None = None
     scales: tuple[float, ...] = (1.0, 5.0, 30.0)
+    loudest: float = 1e3
     prepare: Callable[[Any], object] | None = None
     evaluating: bool = False
     note: str = ""

@@ -62,7 +62,7 @@ def is_finite_where_others_break(case: Case) -> None:
 
 def is_finite_under_autocast(case: Case) -> None:
     for dtype in (torch.bfloat16, torch.float16):
-        for name, (student, teacher) in awkward(*single(case.pair())).items():
+        for name, (student, teacher) in awkward(*single(case.pair()), case.loudest).items():
             with torch.autocast("cpu", dtype):
                 is_finite(case, student.to(dtype), teacher.to(dtype), f"{name}, {dtype}")
 

@@ -35,9 +35,9 @@ def numbers(teacher: Tensor, samples: int) -> Tensor:
     return (teacher.double().flatten(1).sum(1) * 997).floor().long() % samples
 
 
-def awkward(student: Tensor, teacher: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+def awkward(student: Tensor, teacher: Tensor, loudest: float = 1e3) -> dict[str, tuple[Tensor, Tensor]]:
     """Return pairs at which losses have been seen to give NaN, by name (PITFALLS 5, 14, 15, 37)."""
-    sure, certain = (1e3 * torch.where(each > 0, 1.0, -1.0).to(each.dtype) for each in (student, teacher))
+    sure, certain = (loudest * torch.where(each > 0, 1.0, -1.0).to(each.dtype) for each in (student, teacher))
     level, flat = (each.flatten(1).mean(1).view(-1, *[1] * (each.dim() - 1)) for each in (student, teacher))
     found = {
         "ordinary": (student, teacher),

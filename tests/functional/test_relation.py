@@ -18,7 +18,7 @@ def by_differences(samples):
         1e-3 * random(0, (6, 9)) + random(1, (1, 9)),
         random(0, (6, 1)),
     ],
-    ids=["ordinary", "large common mean", "near rows", "one feature"],
+    ids=["ordinary", "large common mean", "near rows", "one feature", "many of many"],
 )
 def test_distances_are_those_of_differences_in_double_precision(samples):
     expected = by_differences(samples.double())

@@ -11,7 +11,7 @@ from limbeck.functional.precision import full_precision, without_autocast
 BLOCK = 2**15
 """Numbers that are copied to double precision at once."""
 STRIP = 64
-"""Rows of a symmetric product that are made at once: of the other half of it they make as little as half of this."""
+"""Rows of a symmetric product that are made at once; what is left of the diagonal is copied from the right."""
 ROUNDING = 64
 """What rounding may leave of an exact zero, in units of the precision, after a sum over a row."""
 
@@ -213,17 +213,16 @@ class _Distances(torch.autograd.Function):
 def _apart(rows: Tensor) -> Tensor:
     """Return squared distances, exactly 0 between rows whose difference is rounding."""
     product = rows.new_zeros((len(rows), len(rows)), dtype=_wide(rows))
+    strips = [slice(first, first + STRIP) for first in range(0, len(rows), STRIP)]
     with without_autocast(rows):
         for part in _blocks(rows):
-            for first in range(
-                0, len(rows), STRIP
-            ):  # what is left of the diagonal stands on the right of it too
-                strip = slice(first, first + STRIP)
-                product[strip, first:].addmm_(part[strip], part[first:].T)
+            for strip in strips:
+                product[strip, strip.start :].addmm_(part[strip], part[strip.start :].T)
+    for strip in strips[:-1]:
+        product[strip.stop :, strip] = product[strip, strip.stop :].T
     own = product.diagonal().clone()
     both = own[:, None] + own
-    upper = product.triu_().mul_(-2)
-    squared = (upper + upper.T).add_(both)  # negative on the diagonal, which was added twice
+    squared = product.mul_(-2).add_(both)
     return squared.masked_fill_(squared <= both.mul_(ROUNDING * torch.finfo(both.dtype).eps), 0.0)
 
 

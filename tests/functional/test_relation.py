@@ -17,6 +17,7 @@ def by_differences(samples):
         random(0, (6, 9)) + 1e4,
         1e-3 * random(0, (6, 9)) + random(1, (1, 9)),
         random(0, (6, 1)),
+        random(0, (150, 700)),
     ],
     ids=["ordinary", "large common mean", "near rows", "one feature", "many of many"],
 )

@@ -122,7 +122,7 @@ def one(pair: Pair, method: str, seed: int, root: Path, teacher: str) -> tuple[f
         inputs["teacher"] = knows.inputs
         frozen = Frozen(knows.module, precision="fp32")
         few = Reader(data, inputs).few(4)
-        wiring = Wiring(model.module, knows.module, few, task, len(data.source), seed)
+        wiring = Wiring(model.module, knows.module, few, task, data.train, seed)
         lessons = Lessons(Knowledge(loss=method), wiring, frozen)
         stages = lessons.stages()
         deployed = lessons.deployed(model)

@@ -200,3 +200,25 @@ def test_maps_and_wrong_choices_are_refused():
         built(negatives_from="labels")
     with pytest.raises(LimbeckError, match="samples"):
         built(samples=1)
+
+
+def test_a_part_of_a_larger_set_is_given_by_its_indices():
+    """Memories have a row for each sample of the part, and no other: noise would stand for samples never seen."""
+
+    def loss(samples):
+        torch.manual_seed(0)
+        return losses.CRD(4, 6, samples, width=3, negatives=2)
+
+    part = loss(torch.tensor([90, 10, 50, 30, 70]))
+    assert part.memory_student.shape == (5, 3)
+    whole = loss(5)
+    features = torch.randn(2, 4), torch.randn(2, 6)
+    torch.manual_seed(1)
+    one = part(*features, Context(index=torch.tensor([10, 70])))
+    torch.manual_seed(1)
+    assert one.item() == whole(*features, Context(index=torch.tensor([1, 4]))).item()
+    for outside in (11, 91, -1):
+        with pytest.raises(LimbeckError, match="list of their indices"):
+            part(*features, Context(index=torch.tensor([10, outside])))
+    with pytest.raises(LimbeckError, match="samples"):
+        loss([3])

@@ -1,6 +1,7 @@
 """Contrastive representation distillation (Tian, Krishnan, Isola 2020)."""
 
 import math
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -63,7 +64,8 @@ class CRD(DistillationLoss):
     Args:
         student_channels: width of the student's embedding.
         teacher_channels: width of the teacher's embedding.
-        samples: size of the transfer set; every index must lie in 0 … samples − 1.
+        samples: size of the transfer set, whose samples are numbered from 0, or the list of their indices where they
+            are part of a larger set.
         width: of the space in which embeddings are compared (the paper: 128).
         negatives: others for each sample (the paper: 16384 on CIFAR-100).
         temperature: τ > 0 (the paper's code: 0.07).
@@ -100,12 +102,13 @@ class CRD(DistillationLoss):
     log_z: Tensor
     batches: Tensor
     labels: Tensor | None
+    rows: Tensor | None
 
     def __init__(
         self,
         student_channels: int,
         teacher_channels: int,
-        samples: int,
+        samples: int | Sequence[int] | Tensor,
         width: int = 128,
         negatives: int = 16384,
         temperature: float = 0.07,
@@ -115,7 +118,9 @@ class CRD(DistillationLoss):
         super().__init__()
         self.student_channels = whole("student_channels", student_channels)
         self.teacher_channels = whole("teacher_channels", teacher_channels)
-        self.samples = whole("samples", samples, 2)
+        rows = rows_of(samples)
+        size: Any = samples if rows is None else int(rows.max()) + 1
+        self.samples = samples = whole("samples", size, 2)
         self.width = whole("width", width)
         self.negatives = whole("negatives", negatives)
         self.temperature = positive("temperature", temperature)
@@ -134,6 +139,7 @@ class CRD(DistillationLoss):
         self.register_buffer("batches", torch.zeros((), dtype=torch.int64))
         labels = torch.full((samples,), UNSEEN) if negatives_from == "other classes" else None
         self.register_buffer("labels", labels)
+        self.register_buffer("rows", rows)
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return the contrastive loss of both sides, and remember the embeddings in training mode."""
@@ -167,10 +173,16 @@ class CRD(DistillationLoss):
                 f"CRD needs one whole number for each sample as the batch's index, not {told}."
             )
         rows: Tensor = index.to(student.device, torch.int64)
-        if bool(((rows < 0) | (rows >= self.samples)).any()):
+        reach = self.samples if self.rows is None else len(self.rows)
+        outside = (rows < 0) | (rows >= reach)
+        if self.rows is not None:
+            rows = self.rows[rows.clamp(0, reach - 1)]
+            outside |= rows < 0
+        if bool(outside.any()):
             raise LimbeckError(
-                f"CRD was made for samples={self.samples}, but the batch's index goes from {int(rows.min())} to "
-                f"{int(rows.max())}: give the size of the whole transfer set, whose samples are numbered from 0."
+                f"CRD was made for samples={self.samples}, but the batch's index goes from {int(index.min())} to "
+                f"{int(index.max())}: give the size of the whole transfer set, whose samples are numbered from 0, or "
+                "the list of their indices."
             )
         return rows
 
@@ -223,3 +235,22 @@ def _embedded(whose: str, embed: nn.Linear, features: Tensor) -> Tensor:
 
 def _unit(value: Tensor) -> Tensor:
     return F.normalize(value, dim=-1, eps=1e-6)
+
+
+def rows_of(samples: int | Sequence[int] | Tensor) -> Tensor | None:
+    """Return a table from an index to its row in the memories, -1 where it has none; ``None`` for a plain number.
+
+    Example:
+        >>> rows_of([4, 1]).tolist()
+        [-1, 1, -1, -1, 0]
+    """
+    if isinstance(samples, int | float | str) or samples is None:
+        return None
+    indices = torch.as_tensor(samples)
+    if indices.dim() != 1 or len(indices) < 2 or indices.is_floating_point() or int(indices.min()) < 0:
+        raise LimbeckError(
+            f"samples must be a whole number of at least 2, or the indices of so many samples, not {samples!r}."
+        )
+    table = torch.full((int(indices.max()) + 1,), -1)
+    table[indices] = torch.arange(len(indices))
+    return table

@@ -248,7 +248,7 @@ class _Distillation:
             network if isinstance(network, nn.Module) else None,
             few.to(device_of(model.module)),
             self.task,
-            len(self.data.source),
+            self.data.train,
             seed,
         )
         return Lessons(self.config.kd, wiring, teacher)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from limbeck.adapters import Matches, Orthogonal, Pair, Resize, match_layers, pair_of
 from limbeck.errors import LimbeckError
@@ -27,7 +27,7 @@ class Wiring:
         teacher: the network that teaches, or ``None`` where the teacher is none: then only outputs can be taught.
         example: two samples, as both read them.
         task: names the outputs.
-        samples: how many samples the data's indices count.
+        samples: indices of the transfer set, or how many it has.
         seed: of the initial weights of adapters and learnable losses.
     """
 
@@ -35,7 +35,7 @@ class Wiring:
     teacher: nn.Module | None
     example: Batch
     task: Task
-    samples: int
+    samples: int | Tensor
     seed: int = 0
 
     @functools.cached_property

@@ -2,8 +2,8 @@
 
 What is given to torchdistill where it leaves something to the model or to the user: the same networks in front
 (factor transfer, CRD's embeddings), its own fusion modules (ReviewKD), normalised rows (CCKD), one variance a channel
-(VID), and an alias for the attribute that its CRD misspells. ``FitNets`` and ``HardDistillation`` are the torch
-losses that its configurations name.
+(VID), T² where there are no labels (KD, LogitStandardization), and an alias for the attribute that its CRD misspells.
+``FitNets`` is the ``MSELoss`` that its configurations name.
 """
 
 from collections.abc import Callable
@@ -53,12 +53,17 @@ MODULES = {"student_module_path": "layer", "student_module_io": "output"} | {
 PATHS = {"student_output_path": "layer", "teacher_output_path": "layer"}
 
 
-def _one(key: str, **settings: Any) -> Callable[[nn.Module, Inputs], Work]:
+def _one(key: str, scale: float = 1.0, **settings: Any) -> Callable[[nn.Module, Inputs], Work]:
     """Return a maker of the loss on one layer."""
 
     def make(ours: nn.Module, inputs: Inputs) -> Work:
         loss = _loss(key, **settings)
-        return lambda: loss({"layer": {"output": inputs.student}}, {"layer": {"output": inputs.teacher}})
+
+        def work() -> Tensor:
+            value = loss({"layer": {"output": inputs.student}}, {"layer": {"output": inputs.teacher}})
+            return value if scale == 1 else scale * value
+
+        return work
 
     return make
 
@@ -168,11 +173,6 @@ def _mse(ours: nn.Module, inputs: Inputs) -> Work:
     return lambda: loss(inputs.student, inputs.teacher)
 
 
-def _hard(ours: nn.Module, inputs: Inputs) -> Work:
-    loss = nn.CrossEntropyLoss()
-    return lambda: loss(inputs.student, inputs.teacher.argmax(1))
-
-
 PEERS: dict[str, Callable[[Any, Inputs], Any]] = {
     "ActivationBoundary": _one("AltActTransferLoss", feature_pairs=PAIR, margin=1.0, reduction="mean"),
     "AttentionTransfer": _one("ATLoss", at_pairs=PAIR, mode="code"),
@@ -182,10 +182,9 @@ PEERS: dict[str, Callable[[Any, Inputs], Any]] = {
     "FSP": _fsp,
     "FactorTransfer": _factors,
     "FitNets": _mse,
-    "HardDistillation": _hard,
     "ICKD": _one("ChSimLoss", feature_pairs=PAIR),
-    "KD": _one("KDLoss", **MODULES, temperature=4.0, alpha=0.0),
-    "LogitStandardization": _one("LogitStdKDLoss", **MODULES, temperature=2.0, alpha=0.0),
+    "KD": _one("KDLoss", 4.0**2, **MODULES, temperature=4.0, alpha=0.0),
+    "LogitStandardization": _one("LogitStdKDLoss", 2.0**2, **MODULES, temperature=2.0, alpha=0.0),
     "PKT": _one("PKTLoss", **MODULES),
     "RKDAngle": _one("RKDLoss", **PATHS, dist_factor=0.0, angle_factor=1.0, reduction="mean"),
     "RKDDistance": _one("RKDLoss", **PATHS, dist_factor=1.0, angle_factor=0.0, reduction="mean"),

@@ -83,7 +83,7 @@ def page(name: str) -> str:
             f"Paper: {kind.paper}. Source: `{inspect.getmodule(kind).__name__.replace('.', '/')}.py`.",
             "",
             "```console",
-            f"$ limbeck distill --loss {name} --teacher TEACHER --student STUDENT --data {data} --out runs/new",
+            f"$ limbeck distill --loss {name} --teacher … --student … --data {data} --out runs/new",
             "```",
             "",
             f"::: limbeck.losses.{name}",
@@ -91,6 +91,7 @@ def page(name: str) -> str:
             "      show_root_heading: false",
             "      show_root_toc_entry: false",
             "      members: false",
+            "      show_bases: false",
             "",
         ]
     )

@@ -4,7 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from limbeck import losses, schemes, tasks, teachers, types
+    from limbeck import adapters, functional, losses, schemes, tasks, teachers, types
     from limbeck.errors import LimbeckError
     from limbeck.recipes import distill
     from limbeck.schemes import Offline, Scheme, Supervised, Term
@@ -31,7 +31,7 @@ _HOMES = {
     "distill": "recipes",
     "fit": "train",
 }
-_ROOMS = ("losses", "schemes", "tasks", "teachers", "types")
+_ROOMS = ("adapters", "functional", "losses", "schemes", "tasks", "teachers", "types")
 
 __all__ = [
     "Batch",
@@ -46,8 +46,10 @@ __all__ = [
     "Scheme",
     "Supervised",
     "Term",
+    "adapters",
     "distill",
     "fit",
+    "functional",
     "losses",
     "schemes",
     "tasks",

@@ -43,6 +43,9 @@ from record import RESULTS, environment, write_record
 
 NAME = "method_table"
 LEFT_OUT = {"BoundedRegression": "is for regression"}
+LARGER = {
+    "SimKD": "ships a projector and the teacher's classifier, so its student is larger than the others'"
+}
 FIRST_SEEDS, MORE_SEEDS, OTHER_SEEDS, BEST = 3, 8, 5, 5
 
 
@@ -107,8 +110,14 @@ def teacher_of(pair: Pair, root: Path, work: Path) -> str:
     return f"run:{folder}"
 
 
-def one(pair: Pair, method: str, seed: int, root: Path, teacher: str) -> tuple[float, float]:
-    """Train one student and return its test accuracy and the seconds it took."""
+def accuracy_of(run: str) -> float:
+    """Return the test accuracy of a run's model."""
+    record = json.loads((Path(run.removeprefix("run:")) / "run.json").read_text())
+    return float(record["models"][0]["scores"]["accuracy"]["mean"])
+
+
+def one(pair: Pair, method: str, seed: int, root: Path, teacher: str) -> dict[str, float]:
+    """Train one student and return its test accuracy, the seconds it took and the parameters that it ships."""
     torch.set_num_threads(1)
     data = open_data(_data(pair, root), limit=pair.limit, size=pair.size)
     task = task_for(data)
@@ -134,7 +143,8 @@ def one(pair: Pair, method: str, seed: int, root: Path, teacher: str) -> tuple[f
     seconds = time.perf_counter() - started
     reader = Reader(data, {"student": model.inputs})
     scores = evaluate(predictor(deployed.module, task), reader.batches(data.test), task, full=False).scores
-    return scores["accuracy"], seconds
+    parameters = sum(each.numel() for each in deployed.module.parameters())
+    return {"accuracy": scores["accuracy"], "seconds": round(seconds, 1), "parameters": parameters}
 
 
 def _data(pair: Pair, root: Path) -> str:
@@ -147,15 +157,16 @@ class Table:
 
     def __init__(self) -> None:
         path = RESULTS / f"{NAME}.json"
-        self.runs: dict[str, Any] = json.loads(path.read_text())["runs"] if path.exists() else {}
+        kept = json.loads(path.read_text()) if path.exists() else {}
+        self.runs: dict[str, Any] = kept.get("runs", {})
+        self.teachers: dict[str, float] = kept.get("teachers", {})
 
     def scores(self, pair: str, method: str, seeds: int = MORE_SEEDS) -> list[float]:
         found = self.runs.get(pair, {}).get(method, {})
         return [found[str(seed)]["accuracy"] for seed in range(seeds) if str(seed) in found]
 
-    def add(self, pair: str, method: str, seed: int, accuracy: float, seconds: float) -> None:
-        kept = self.runs.setdefault(pair, {}).setdefault(method, {})
-        kept[str(seed)] = {"accuracy": accuracy, "seconds": round(seconds, 1)}
+    def add(self, pair: str, method: str, seed: int, found: dict[str, float]) -> None:
+        self.runs.setdefault(pair, {}).setdefault(method, {})[str(seed)] = found
 
     def missing(self, pair: str, methods: list[str], seeds: int) -> Iterator[tuple[str, str, int]]:
         for seed in range(seeds):
@@ -164,20 +175,21 @@ class Table:
                     yield pair, method, seed
 
     def best(self) -> list[str]:
-        """Return the methods with the highest mean over the first seeds."""
-        known = [each for each in self.runs.get(CHOSEN_ON, {}) if each != "alone"]
+        """Return the methods with the highest mean over the first seeds, of those with a student of one size."""
+        known = [each for each in self.runs.get(CHOSEN_ON, {}) if each not in {"alone", *LARGER}]
         ranked = sorted(known, key=lambda each: -statistics.fmean(self.scores(CHOSEN_ON, each, FIRST_SEEDS)))
         return ranked[:BEST]
 
-    def write(self, teachers: dict[str, float]) -> None:
+    def write(self, teachers: dict[str, str]) -> None:
         write_record(
             NAME,
             {
                 "environment": environment(),
                 "fairness": " ".join((__doc__ or "").split("\n\n")[1].split()),
                 "pairs": {name: asdict(pair) for name, pair in PAIRS.items()},
-                "teachers": teachers,
+                "teachers": {**self.teachers, **{pair: accuracy_of(run) for pair, run in teachers.items()}},
                 "left_out": LEFT_OUT,
+                "larger": LARGER,
                 "runs": self.runs,
                 "tables": {pair: rows(self, pair) for pair in self.runs},
             },
@@ -190,6 +202,7 @@ def rows(table: Table, pair: str) -> list[dict[str, Any]]:
     for method in table.runs[pair]:
         scores = table.scores(pair, method)
         row: dict[str, Any] = {"method": method, "seeds": len(scores), "mean": statistics.fmean(scores)}
+        row["parameters"] = max(each.get("parameters", 0) for each in table.runs[pair][method].values())
         row["seconds"] = statistics.median(each["seconds"] for each in table.runs[pair][method].values())
         for other in ("alone", "KD"):
             base = table.scores(pair, other)[: len(scores)]
@@ -203,11 +216,13 @@ def rows(table: Table, pair: str) -> list[dict[str, Any]]:
 def show(table: Table) -> None:
     for pair in table.runs:
         print(f"\n### {pair}: {PAIRS[pair].teacher} → {PAIRS[pair].student}, {PAIRS[pair].limit} images\n")
-        print("| method | seeds | accuracy | over alone | over KD | seconds |\n|---|---|---|---|---|---|")
+        print(
+            "| method | seeds | accuracy | over alone | over KD | parameters | seconds |\n" + "|---" * 7 + "|"
+        )
         for row in rows(table, pair):
             print(
                 f"| {row['method']} | {row['seeds']} | {row['mean']:.2%} | {_told(row.get('over alone'))} | "
-                f"{_told(row.get('over KD'))} | {row['seconds']:.0f} |"
+                f"{_told(row.get('over KD'))} | {row['parameters'] or '?'} | {row['seconds']:.0f} |"
             )
 
 
@@ -236,13 +251,12 @@ def work_through(table: Table, jobs: list[tuple[str, str, int]], arguments: argp
         }
         for done, future in enumerate(as_completed(waiting), start=1):
             pair, method, seed = waiting[future]
-            accuracy, seconds = future.result()
-            table.add(pair, method, seed, accuracy, seconds)
-            table.write({})
+            found = future.result()
+            table.add(pair, method, seed, found)
+            table.write(teachers)
             left = (time.time() - started) / done * (len(jobs) - done) / 60
-            print(
-                f"{pair} {method} {seed}: {accuracy:.2%} in {seconds:.0f} s; {len(jobs) - done} to go, {left:.0f} min"
-            )
+            told = f"{found['accuracy']:.2%} in {found['seconds']:.0f} s"
+            print(f"{pair} {method} {seed}: {told}; {len(jobs) - done} to go, {left:.0f} min", flush=True)
 
 
 def main() -> int:
@@ -261,7 +275,7 @@ def main() -> int:
         methods = arguments.only or ["alone", *(each for each in LOSSES if each not in LEFT_OUT)]
         work_through(table, list(table.missing(CHOSEN_ON, methods, FIRST_SEEDS)), arguments)
         if not arguments.first:
-            best = list(dict.fromkeys(["alone", "KD", *table.best()]))
+            best = list(dict.fromkeys(["alone", "KD", *table.best(), *LARGER]))
             work_through(table, list(table.missing(CHOSEN_ON, best, MORE_SEEDS)), arguments)
             for pair in OTHERS:
                 work_through(table, list(table.missing(pair, best, OTHER_SEEDS)), arguments)

@@ -17,7 +17,9 @@ from golden import slope, waves
 def main(names: list[str]) -> None:
     unknown = set(names) - {case.made.__name__ for case in CASES}
     if unknown:
-        sys.exit(f"No entry in tests/cases for {', '.join(sorted(unknown))}: add its Case first, without frozen.")
+        sys.exit(
+            f"No entry in tests/cases for {', '.join(sorted(unknown))}: add its Case first, without frozen."
+        )
     for case in CASES:
         if case.made.__name__ in names:
             small, student, teacher, loss = waves(case)

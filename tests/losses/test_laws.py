@@ -60,4 +60,6 @@ def refutes(case, law):
         law(case)
     except (AssertionError, LimbeckError, pytest.fail.Exception):
         return
-    pytest.fail(f"{law.__name__} holds for {case}: declare it among its laws, or take it out of its exemptions")
+    pytest.fail(
+        f"{law.__name__} holds for {case}: declare it among its laws, or take it out of its exemptions"
+    )

@@ -47,8 +47,9 @@ GOAL = (1.0, 1.0)
 """At least so many times as fast, with at least so many times less memory."""
 GOALS = {"RKD, N=256": (3.0, 10.0)}
 REASONS = {
-    "FactorTransfer": "the same convolutions on both sides take nearly all of the time and the memory",
-    "ReviewKD": "the same convolutions on both sides take nearly all of the time and the memory",
+    "FactorTransfer": "the same convolutions on both sides take nearly all of the time",
+    "FitNets": "the same operation on both sides",
+    "ReviewKD": "the same convolutions on both sides take nearly all of the time",
 }
 """Why a loss may miss the goal."""
 
@@ -175,7 +176,9 @@ def goals(figures: Mapping[str, Mapping[str, Any]]) -> list[Goal]:
         speed, memory = GOALS.get(name, GOAL)
         for who in OTHERS:
             if who in each:
-                faster, less = each[who]["faster"]["median"], each[who]["less_memory"]
+                faster, less = (
+                    round(figure, 3) for figure in (each[who]["faster"]["median"], each[who]["less_memory"])
+                )
                 found.append(Goal(f"{name}: times as fast as {who}", faster, speed, at_most=False))
                 found.append(Goal(f"{name}: times less memory than {who}", less, memory, at_most=False))
     return found

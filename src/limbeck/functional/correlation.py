@@ -1,5 +1,7 @@
 """Pearson's correlation, defined and differentiable where there is nothing to correlate."""
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -17,24 +19,23 @@ def pearson(one: Tensor, other: Tensor, dim: int = -1, eps: float = 0.0) -> Tens
         eps: added to the product of the two norms, at least 0.
 
     Returns:
-        The shape without ``dim``, from −1 to 1; towards 0 where the product of the norms is below 1e-19.
+        The shape without ``dim``, from −1 to 1; towards 0 where the product of the norms is below 1e-38.
 
     Example:
         >>> x = torch.tensor([[1.0, 2.0, 4.0], [3.0, 3.0, 3.0]])
         >>> [round(each, 4) for each in pearson(2 * x + 1, x).tolist()]
         [1.0, 0.0]
     """
-    one, squares_one, flat_one = _centred(one, dim)
-    other, squares_other, flat_other = _centred(other, dim)
+    one, norm_one, flat_one = _centred(one, dim)
+    other, norm_other, flat_other = _centred(other, dim)
     covariance = (one * other.masked_fill(flat_one | flat_other, 0.0)).sum(dim)
-    norms = (squares_one * squares_other + torch.finfo(one.dtype).tiny).sqrt()  # a root of 0 has no gradient
-    return covariance / (norms + eps)
+    return covariance / (norm_one * norm_other + (eps + torch.finfo(one.dtype).tiny))
 
 
 def _centred(values: Tensor, dim: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the values less their mean, the squared norm of that, and whether it is no more than rounding leaves."""
+    """Return the values less their mean, the norm of that, and whether it is no more than rounding leaves."""
     mean = values.mean(dim, keepdim=True)
     centred = values - mean
-    squares = centred.square().sum(dim)
-    rounding = values.shape[dim] * (16 * torch.finfo(values.dtype).eps) ** 2
-    return centred, squares, squares.detach().unsqueeze(dim) <= rounding * mean.detach().square()
+    norm = torch.linalg.vector_norm(centred, dim=dim)  # that of zeros has a gradient of 0
+    rounding = math.sqrt(values.shape[dim]) * 16 * torch.finfo(values.dtype).eps
+    return centred, norm, norm.detach().unsqueeze(dim) <= rounding * mean.detach().abs()

@@ -87,9 +87,9 @@ class FactorTransfer(DistillationLoss):
         _has_channels("student", student, self.student_channels)
         _has_channels("teacher", teacher, self.teacher_channels)
         with without_float16(student):
-            known = self.translator(full_precision(student))
-            with torch.no_grad():
+            with torch.no_grad():  # first, while nothing is kept of the student's way
                 taught = self.encoder(full_precision(teacher))
+            known = self.translator(full_precision(student))
         known, taught = pooled_alike(full_precision(known), full_precision(taught))
         return F.l1_loss(F.normalize(known.flatten(1)), F.normalize(taught.flatten(1)))
 

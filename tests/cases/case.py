@@ -1,7 +1,7 @@
 """One line of the table: how a loss is made, what it is fed, what must hold for it."""
 
 import inspect
-from collections.abc import Callable, Mapping, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import prod
@@ -50,6 +50,7 @@ class Case:
         exempt: law of every loss that does not apply -> why. It is asserted to fail, so none outlives its reason.
         zero: settings that may be 0; for all other numbers 0 must be refused. Told by a class's first case.
         negative: settings that may be below 0. Told by a class's first case.
+        beyond: setting -> further values that must be refused. Told by a class's first case.
         targets: the teacher's tensor -> targets, for a loss that needs them; class labels unless said otherwise.
         progress: how far training has come, for a loss that reads it.
         scales: sizes of the inputs at which the value is compared with its reference.
@@ -71,6 +72,7 @@ class Case:
     exempt: Mapping[str, str] = field(default_factory=dict)
     zero: Set[str] = frozenset()
     negative: Set[str] = frozenset()
+    beyond: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     targets: Callable[[Tensor], Tensor] = labels
     progress: Progress | None = None
     scales: tuple[float, ...] = (1.0, 5.0, 30.0)

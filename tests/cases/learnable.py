@@ -130,6 +130,7 @@ CASES = [
         teacher_shape=(6, 7),
         exempt=MEMORY,
         zero={"momentum"},
+        beyond={"momentum": [1.1]},
         note="first batch of training",
         frozen=(41.81999998, 1.476405623),
     ),
@@ -213,6 +214,7 @@ CASES = [
         shape=(4, 3, 4, 3),
         exempt=MASKED | UNTAUGHT,
         zero={"mask_ratio"},
+        beyond={"mask_ratio": [1.1]},
         frozen=(9.093573583, 0.07167824505),
     ),
     Case(

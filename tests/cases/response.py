@@ -181,7 +181,14 @@ CASES = [
     Case(losses.MultiLevel, ONE_LEVEL, REPLICABLE, derive.multi_level, (4.409879073, 0.6736378631)),
     Case(losses.MultiLevel, TWO_LEVELS, SOFT - BATCH, derive.multi_level, (3.907473487, 0.6752240546)),
     Case(
-        losses.CTKD, {}, REPLICABLE, derive.ctkd, (5.113463985, 0.7163088064), zero={"ramp"}, exempt=REVERSED
+        losses.CTKD,
+        {},
+        REPLICABLE,
+        derive.ctkd,
+        (5.113463985, 0.7163088064),
+        zero={"ramp"},
+        beyond={"ramp": [1.1], "highest": [0.5], "lowest": [30]},
+        exempt=REVERSED,
     ),
     Case(
         losses.CTKD,
@@ -268,7 +275,15 @@ CASES = [
         small_teacher=(4, 2),
     ),
     Case(losses.HardDistillation, {}, CROSS, derive.hard_distillation, (1.700608331, 0.5302540207)),
-    Case(losses.SkewKL, {}, REPLICABLE, derive.skew_kl, (1.140690517, 0.2754249713), zero={"skew"}),
+    Case(
+        losses.SkewKL,
+        {},
+        REPLICABLE,
+        derive.skew_kl,
+        (1.140690517, 0.2754249713),
+        zero={"skew"},
+        beyond={"skew": [1.0]},
+    ),
     Case(
         losses.SkewKL,
         {"skew": 0.3, "reverse": True, "temperature": 2.0},
@@ -278,7 +293,13 @@ CASES = [
     ),
     Case(losses.SkewKL, {"skew": 0.0}, REPLICABLE, derive.skew_kl, (1.70012417, 0.4585718134)),
     Case(
-        losses.JSD, {}, REPLICABLE | {"symmetric"}, derive.jsd, (0.362903218, 0.07965216596), zero={"mixture"}
+        losses.JSD,
+        {},
+        REPLICABLE | {"symmetric"},
+        derive.jsd,
+        (0.362903218, 0.07965216596),
+        zero={"mixture"},
+        beyond={"mixture": [1.1]},
     ),
     Case(
         losses.JSD,
@@ -320,6 +341,7 @@ CASES = [
         CROSS,
         derive.label_smoothing_teacher,
         (5.289603556, 0.7387933748),
+        beyond={"probability": [0.4, 1.0]},
         exempt=NO_TEACHER,
     ),
     Case(

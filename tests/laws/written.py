@@ -69,7 +69,7 @@ def shows_its_settings(case: Case) -> None:
 
 def refuses_settings_out_of_range(case: Case) -> None:
     for name, annotation in arguments(case).items():
-        for bad in refused(case, name, annotation):
+        for bad in [*refused(case, name, annotation), *case.beyond.get(name, ())]:
             with pytest.raises(LimbeckError, match=rf"\b{name}\b") as answer:
                 pytest.fail(f"takes {name}={bad!r}: {case.loss(**{name: bad})}")
             assert "\n" not in str(answer.value)

@@ -187,7 +187,7 @@ CASES = [
         derive.ctkd,
         (5.113463985, 0.7163088064),
         zero={"ramp"},
-        beyond={"ramp": [1.1], "highest": [0.5], "lowest": [30]},
+        beyond={"ramp": [1.1], "highest": [0.5]},
         exempt=REVERSED,
     ),
     Case(

@@ -40,10 +40,16 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     Example:
         >>> did_you_mean("digit", ["digits", "folder"])
         " Did you mean 'digits'?"
+        >>> did_you_mean("dkd", ["DKD", "CRD"])
+        " Did you mean 'DKD'?"
         >>> did_you_mean("zebra", ["digits"])
         ''
     """
-    near = difflib.get_close_matches(name, list(known), n=3, cutoff=0.6)
+    plain: dict[str, list[str]] = {}
+    for each in known:
+        plain.setdefault(each.lower(), []).append(each)
+    found = difflib.get_close_matches(name.lower(), list(plain), n=3, cutoff=0.6)
+    near = [each for one in found for each in plain[one]][:3]
     if not near:
         return ""
     return " Did you mean " + " or ".join(repr(each) for each in near) + "?"

@@ -4,27 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
+from limbeck.checks import whole
 from limbeck.errors import LimbeckError
-
-
-def count(name: str, value: int, low: int = 1) -> int:
-    """Return ``value`` when it is a whole number of at least ``low``.
-
-    Args:
-        name: the setting's name, for the message.
-        value: what was given.
-        low: smallest value allowed.
-
-    Raises:
-        LimbeckError: smaller, or not a whole number.
-
-    Example:
-        >>> count("student_channels", 64)
-        64
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise LimbeckError(f"{name} must be a whole number of at least {low}, not {value!r}.")
-    return value
 
 
 def pair(name: str, value: int | tuple[int, int] | None) -> tuple[int, int] | None:
@@ -46,7 +27,7 @@ def pair(name: str, value: int | tuple[int, int] | None) -> tuple[int, int] | No
     both = tuple(value) if isinstance(value, tuple | list) else (value, value)
     if len(both) != 2:
         raise LimbeckError(f"{name} is (H, W) or one number for both, not {value!r}.")
-    return count(f"{name}'s height", both[0]), count(f"{name}'s width", both[1])
+    return whole(f"{name}'s height", both[0]), whole(f"{name}'s width", both[1])
 
 
 def tensor(adapter: str, value: Any, layout: str, dims: tuple[int, ...]) -> Tensor:

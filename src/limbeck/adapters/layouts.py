@@ -4,7 +4,8 @@ import math
 
 from torch import Tensor, nn
 
-from limbeck.adapters.given import count, pair, tensor
+from limbeck.adapters.given import pair, tensor
+from limbeck.checks import whole
 from limbeck.errors import LimbeckError
 
 
@@ -30,7 +31,7 @@ class TokensToMap(nn.Module):
 
     def __init__(self, prefix: int = 1, size: int | tuple[int, int] | None = None):
         super().__init__()
-        self.prefix = count("prefix", prefix, low=0)
+        self.prefix = whole("prefix", prefix, low=0)
         self.size = pair("size", size)
 
     def forward(self, tokens: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from limbeck.adapters import given
+from limbeck.checks import whole
 from limbeck.functional import full_precision, without_autocast
 
 
@@ -40,8 +41,8 @@ class Orthogonal(nn.Module):
 
     def __init__(self, student_channels: int, teacher_channels: int):
         super().__init__()
-        self.student_channels = given.count("student_channels", student_channels)
-        self.teacher_channels = given.count("teacher_channels", teacher_channels)
+        self.student_channels = whole("student_channels", student_channels)
+        self.teacher_channels = whole("teacher_channels", teacher_channels)
         self.free = nn.Parameter(nn.init.orthogonal_(torch.empty(teacher_channels, student_channels)))
 
     @property

@@ -150,7 +150,7 @@ class Matches:
             return (self.embedding,)
         if self.last_map is None or self.middle_map is None:
             raise LimbeckError(
-                f"{self.missing or 'One of the two networks'} has no feature maps to learn at the {place}: use a "
+                f"{self.missing or 'One of the two networks'} has no feature maps (N, C, H, W): use a "
                 "loss of the embedding or the logits, or name two layers that give tensors (N, C, H, W)."
             )
         return {"last map": (self.last_map,), "middle map": (self.middle_map,)}.get(place, self.every_map)

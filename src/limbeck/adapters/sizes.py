@@ -3,7 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from limbeck.adapters.given import count, pair, tensor
+from limbeck.adapters.given import pair, tensor
+from limbeck.checks import whole
 
 
 class Resize(nn.Module):
@@ -67,7 +68,7 @@ class Pool(nn.Module):
 
     def __init__(self, prefix: int = 0):
         super().__init__()
-        self.prefix = count("prefix", prefix, low=0)
+        self.prefix = whole("prefix", prefix, low=0)
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the vectors."""

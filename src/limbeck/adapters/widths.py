@@ -2,8 +2,9 @@
 
 from torch import Tensor, nn
 
-from limbeck.adapters.given import count, pair, tensor, width
+from limbeck.adapters.given import pair, tensor, width
 from limbeck.adapters.sizes import Resize
+from limbeck.checks import whole
 from limbeck.errors import LimbeckError
 
 
@@ -28,8 +29,8 @@ class Linear(nn.Module):
 
     def __init__(self, student_channels: int, teacher_channels: int):
         super().__init__()
-        self.student_channels = count("student_channels", student_channels)
-        self.teacher_channels = count("teacher_channels", teacher_channels)
+        self.student_channels = whole("student_channels", student_channels)
+        self.teacher_channels = whole("teacher_channels", teacher_channels)
         self.project = nn.Linear(student_channels, teacher_channels)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -73,8 +74,8 @@ class Conv(nn.Module):
         norm: bool = True,
     ):
         super().__init__()
-        self.student_channels = count("student_channels", student_channels)
-        self.teacher_channels = count("teacher_channels", teacher_channels)
+        self.student_channels = whole("student_channels", student_channels)
+        self.teacher_channels = whole("teacher_channels", teacher_channels)
         self.size = pair("size", size)
         self.project = nn.Conv2d(student_channels, teacher_channels, 1, bias=not norm)
         self.norm = nn.BatchNorm2d(teacher_channels) if norm else None

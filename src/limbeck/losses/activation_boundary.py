@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from limbeck.checks import positive
 from limbeck.functional import full_precision
-from limbeck.losses.base import DistillationLoss, Place, positive, same_samples, same_shape
+from limbeck.losses.base import DistillationLoss, Place, same_samples, same_shape
 from limbeck.types import Context
 
 

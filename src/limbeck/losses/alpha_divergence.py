@@ -7,10 +7,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from limbeck.checks import between, positive
 from limbeck.errors import LimbeckError
 from limbeck.functional.divergence import row_kl
 from limbeck.functional.log_space import log_softened
-from limbeck.losses.base import DistillationLoss, between, positive
+from limbeck.losses.base import DistillationLoss
 from limbeck.losses.rows import rows
 from limbeck.types import Context
 

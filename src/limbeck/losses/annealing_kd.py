@@ -4,8 +4,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from limbeck.checks import whole
 from limbeck.functional.precision import full_precision
-from limbeck.losses.base import DistillationLoss, same_shape, whole
+from limbeck.losses.base import DistillationLoss, same_shape
 from limbeck.types import Context, Progress
 
 

@@ -5,8 +5,9 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor
 
+from limbeck.checks import between
 from limbeck.functional import full_precision, pooled_alike, spatial_attention
-from limbeck.losses.base import DistillationLoss, Place, between, maps, same_samples
+from limbeck.losses.base import DistillationLoss, Place, maps, same_samples
 from limbeck.types import Context
 
 

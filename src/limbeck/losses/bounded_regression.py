@@ -6,9 +6,10 @@ from typing import ClassVar, Literal, get_args
 import torch
 from torch import Tensor
 
+from limbeck.checks import between, positive
 from limbeck.errors import LimbeckError, did_you_mean
 from limbeck.functional.precision import full_precision
-from limbeck.losses.base import DistillationLoss, between, needed, positive, same_samples, same_shape
+from limbeck.losses.base import DistillationLoss, needed, same_samples, same_shape
 from limbeck.types import Context
 
 Form = Literal["bounded", "value", "likelihood"]

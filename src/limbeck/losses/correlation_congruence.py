@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from limbeck.checks import positive, whole
 from limbeck.functional.relation import cosines, flattened
-from limbeck.losses.base import DistillationLoss, Place, positive, same_samples, whole
+from limbeck.losses.base import DistillationLoss, Place, same_samples
 from limbeck.types import Context
 
 

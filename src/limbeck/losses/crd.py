@@ -8,10 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from limbeck.checks import between, temperature_in_range, whole
 from limbeck.errors import LimbeckError
 from limbeck.functional import full_precision, without_autocast
 from limbeck.functional.contrastive import log_sum_exp, noise_contrastive
-from limbeck.losses.base import DistillationLoss, Place, between, needed, positive, same_samples, whole
+from limbeck.losses.base import DistillationLoss, Place, needed, same_samples
 from limbeck.losses.layers import built_for
 from limbeck.losses.negatives import other_classes, other_samples
 from limbeck.types import Context
@@ -123,7 +124,7 @@ class CRD(DistillationLoss):
         self.samples = samples = whole("samples", size, 2)
         self.width = whole("width", width)
         self.negatives = whole("negatives", negatives)
-        self.temperature = positive("temperature", temperature)
+        self.temperature = temperature_in_range(temperature)
         self.momentum = between("momentum", momentum, 0, 1)
         if negatives_from not in ("other samples", "other classes"):
             raise LimbeckError(

@@ -6,9 +6,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
+from limbeck.checks import between, positive
 from limbeck.functional.divergence import soft_kl
 from limbeck.functional.reversal import reversed_gradient
-from limbeck.losses.base import DistillationLoss, between, positive
+from limbeck.losses.base import DistillationLoss
 from limbeck.losses.rows import rows
 from limbeck.types import Context
 

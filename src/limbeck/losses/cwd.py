@@ -4,9 +4,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from limbeck.checks import temperature_in_range
 from limbeck.errors import LimbeckError
 from limbeck.functional import soft_kl
-from limbeck.losses.base import DistillationLoss, Place, maps, positive, same_shape
+from limbeck.losses.base import DistillationLoss, Place, maps, same_shape
 from limbeck.types import Context
 
 
@@ -56,7 +57,7 @@ class CWD(DistillationLoss):
 
     def __init__(self, temperature: float = 4.0):
         super().__init__()
-        self.temperature = positive("temperature", temperature)
+        self.temperature = temperature_in_range(temperature)
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return T²/C times the sum over channels of the KL divergence over positions."""

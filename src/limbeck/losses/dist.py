@@ -4,9 +4,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from limbeck.checks import between, temperature_in_range
 from limbeck.functional.correlation import pearson
 from limbeck.functional.divergence import softened
-from limbeck.losses.base import DistillationLoss, between, positive, same_samples
+from limbeck.losses.base import DistillationLoss, same_samples
 from limbeck.losses.rows import rows
 from limbeck.types import Context
 
@@ -64,7 +65,7 @@ class DIST(DistillationLoss):
 
     def __init__(self, temperature: float = 1.0, row_weight: float = 1.0, column_weight: float = 1.0):
         super().__init__()
-        self.temperature = positive("temperature", temperature)
+        self.temperature = temperature_in_range(temperature)
         self.row_weight = between("row_weight", row_weight, 0, float("inf"))
         self.column_weight = between("column_weight", column_weight, 0, float("inf"))
 

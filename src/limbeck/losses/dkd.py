@@ -4,8 +4,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from limbeck.checks import between, temperature_in_range
 from limbeck.functional.decoupling import decoupled_kl
-from limbeck.losses.base import DistillationLoss, between, positive
+from limbeck.losses.base import DistillationLoss
 from limbeck.losses.rows import labelled_mean, labels, rows
 from limbeck.types import Context
 
@@ -62,7 +63,7 @@ class DKD(DistillationLoss):
 
     def __init__(self, temperature: float = 4.0, target_weight: float = 1.0, non_target_weight: float = 8.0):
         super().__init__()
-        self.temperature = positive("temperature", temperature)
+        self.temperature = temperature_in_range(temperature)
         self.target_weight = between("target_weight", target_weight, 0, float("inf"))
         self.non_target_weight = between("non_target_weight", non_target_weight, 0, float("inf"))
 

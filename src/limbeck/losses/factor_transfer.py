@@ -7,9 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from limbeck.checks import between, whole
 from limbeck.errors import LimbeckError
 from limbeck.functional import full_precision, pooled_alike, without_float16
-from limbeck.losses.base import DistillationLoss, Place, between, maps, same_samples, whole
+from limbeck.losses.base import DistillationLoss, Place, maps, same_samples
 from limbeck.types import Context
 
 

@@ -4,9 +4,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from limbeck.checks import between, temperature_in_range
 from limbeck.functional.divergence import row_kl
 from limbeck.functional.log_space import log_mixture, log_softened
-from limbeck.losses.base import DistillationLoss, between, positive
+from limbeck.losses.base import DistillationLoss
 from limbeck.losses.rows import rows
 from limbeck.types import Context
 
@@ -60,7 +61,7 @@ class JSD(DistillationLoss):
     def __init__(self, mixture: float = 0.5, temperature: float = 1.0):
         super().__init__()
         self.mixture = between("mixture", mixture, 0.0, 1.0)
-        self.temperature = positive("temperature", temperature)
+        self.temperature = temperature_in_range(temperature)
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return T² · the generalised Jensen–Shannon divergence."""

@@ -4,9 +4,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from limbeck.errors import LimbeckError
+from limbeck.checks import temperature_in_range
 from limbeck.functional import soft_kl
-from limbeck.losses.base import DistillationLoss, positive, same_shape
+from limbeck.losses.base import DistillationLoss, distributions
 from limbeck.types import Context
 
 
@@ -50,16 +50,11 @@ class KD(DistillationLoss):
 
     def __init__(self, temperature: float = 4.0):
         super().__init__()
-        self.temperature = positive("temperature", temperature)
+        self.temperature = temperature_in_range(temperature)
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return T² · KL(p_t ‖ p_s)."""
-        same_shape("KD", student, teacher)
-        if student.dim() < 2 or student.shape[-1] < 2:
-            raise LimbeckError(
-                f"KD compares distributions over classes (N, C), not outputs of shape {tuple(student.shape)}: "
-                "for single values use LogitRegression."
-            )
+        distributions("KD", student, teacher)
         return self.temperature**2 * soft_kl(student, teacher.detach(), self.temperature)
 
     def extra_repr(self) -> str:

@@ -6,9 +6,10 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from limbeck.checks import between, temperature_in_range
 from limbeck.functional.divergence import row_kl
 from limbeck.functional.log_space import log_softened
-from limbeck.losses.base import DistillationLoss, between, positive
+from limbeck.losses.base import DistillationLoss
 from limbeck.losses.rows import labelled_mean, labels, rows
 from limbeck.types import Context
 
@@ -67,7 +68,7 @@ class LabelSmoothingTeacher(DistillationLoss):
     def __init__(self, probability: float = 0.99, temperature: float = 20.0):
         super().__init__()
         self.probability = between("probability", probability, 0.5, 0.9999)
-        self.temperature = positive("temperature", temperature)
+        self.temperature = temperature_in_range(temperature)
 
     def forward(self, student: Tensor, teacher: object = None, context: Context | None = None) -> Tensor:
         """Return T² · KL(u_T ‖ p_s); ``teacher`` is ignored."""

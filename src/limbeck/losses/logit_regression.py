@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from limbeck.checks import switch
 from limbeck.functional.precision import full_precision
 from limbeck.losses.base import DistillationLoss, same_shape
 from limbeck.types import Context
@@ -48,7 +49,7 @@ class LogitRegression(DistillationLoss):
 
     def __init__(self, centred: bool = False):
         super().__init__()
-        self.centred = centred
+        self.centred = switch("centred", centred)
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return ½ ‖z_s − z_t‖², a mean over samples."""

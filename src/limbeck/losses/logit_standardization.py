@@ -5,8 +5,9 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor
 
+from limbeck.checks import temperature_in_range
 from limbeck.functional.divergence import row_kl
-from limbeck.losses.base import DistillationLoss, positive
+from limbeck.losses.base import DistillationLoss
 from limbeck.losses.rows import rows
 from limbeck.types import Context
 
@@ -59,7 +60,7 @@ class LogitStandardization(DistillationLoss):
 
     def __init__(self, temperature: float = 2.0):
         super().__init__()
-        self.temperature = positive("temperature", temperature)
+        self.temperature = temperature_in_range(temperature)
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return T² · KL between the softened distributions of the standardised logits."""

@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from limbeck.checks import between, whole
 from limbeck.functional import full_precision, without_float16
-from limbeck.losses.base import DistillationLoss, Place, between, maps, same_shape, whole
+from limbeck.losses.base import DistillationLoss, Place, maps, same_shape
 from limbeck.losses.layers import built_for
 from limbeck.types import Context
 

@@ -7,11 +7,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from limbeck.checks import between, positive
 from limbeck.errors import LimbeckError
 from limbeck.functional.divergence import row_kl
 from limbeck.functional.gram import gram_gaps
 from limbeck.functional.precision import without_autocast
-from limbeck.losses.base import DistillationLoss, between, positive
+from limbeck.losses.base import DistillationLoss
 from limbeck.losses.rows import rows
 from limbeck.types import Context
 

@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from limbeck.checks import between, temperature_in_range
 from limbeck.functional.decoupling import others
-from limbeck.losses.base import DistillationLoss, between, positive
+from limbeck.losses.base import DistillationLoss
 from limbeck.losses.rows import labelled_mean, labels, rows
 from limbeck.types import Context
 
@@ -62,7 +63,7 @@ class NKD(DistillationLoss):
 
     def __init__(self, temperature: float = 1.0, non_target_weight: float = 1.5):
         super().__init__()
-        self.temperature = positive("temperature", temperature)
+        self.temperature = temperature_in_range(temperature)
         self.non_target_weight = between("non_target_weight", non_target_weight, 0, float("inf"))
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:

@@ -4,6 +4,7 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from limbeck.checks import switch
 from limbeck.functional.relation import cosines, flattened
 from limbeck.losses.base import DistillationLoss, Place, same_samples
 from limbeck.types import Context
@@ -61,7 +62,7 @@ class PKT(DistillationLoss):
 
     def __init__(self, diagonal: bool = False):
         super().__init__()
-        self.diagonal = diagonal
+        self.diagonal = switch("diagonal", diagonal)
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return KL(p_t ‖ p_s) between the affinities of each sample, a mean over samples."""

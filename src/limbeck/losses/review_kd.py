@@ -7,9 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from limbeck.checks import widths
 from limbeck.errors import LimbeckError
 from limbeck.functional import full_precision, without_float16
-from limbeck.losses.base import DistillationLoss, Place, same_samples, widths
+from limbeck.losses.base import DistillationLoss, Place, same_samples
 from limbeck.losses.layers import map_levels
 from limbeck.types import Context
 

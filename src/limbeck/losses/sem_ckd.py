@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from limbeck.checks import temperature_in_range, whole, widths
 from limbeck.functional import full_precision, without_autocast, without_float16
 from limbeck.functional.maps import pooled_alike
-from limbeck.losses.base import DistillationLoss, Place, positive, same_samples, whole, widths
+from limbeck.losses.base import DistillationLoss, Place, same_samples
 from limbeck.losses.layers import map_levels
 from limbeck.types import Context
 
@@ -89,7 +90,7 @@ class SemCKD(DistillationLoss):
         self.student_channels = widths("student_channels", student_channels)
         self.teacher_channels = widths("teacher_channels", teacher_channels)
         self.width = whole("width", width)
-        self.temperature = positive("temperature", temperature)
+        self.temperature = temperature_in_range(temperature)
         self.queries = nn.ModuleList(_embedding(each, width) for each in self.student_channels)
         self.keys = nn.ModuleList(_embedding(each, width) for each in self.teacher_channels)
         self.projectors = nn.ModuleList(

@@ -5,9 +5,10 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from limbeck.checks import switch, whole
 from limbeck.functional import full_precision, without_float16
 from limbeck.functional.maps import pooled_alike
-from limbeck.losses.base import DistillationLoss, Place, maps, same_samples, whole
+from limbeck.losses.base import DistillationLoss, Place, maps, same_samples
 from limbeck.losses.layers import built_for
 from limbeck.types import Context
 
@@ -70,7 +71,7 @@ class SimKD(DistillationLoss):
         self.student_channels = whole("student_channels", student_channels)
         self.teacher_channels = whole("teacher_channels", teacher_channels)
         self.factor = whole("factor", factor)
-        self.rectified = rectified
+        self.rectified = switch("rectified", rectified)
         inside = max(1, teacher_channels // factor)
         self.projector = nn.Sequential(
             nn.Conv2d(student_channels, inside, 1, bias=False),

@@ -4,9 +4,10 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from limbeck.checks import between, switch, temperature_in_range
 from limbeck.functional.divergence import row_kl
 from limbeck.functional.log_space import log_mixture, log_softened
-from limbeck.losses.base import DistillationLoss, between, positive
+from limbeck.losses.base import DistillationLoss
 from limbeck.losses.rows import rows
 from limbeck.types import Context
 
@@ -62,8 +63,8 @@ class SkewKL(DistillationLoss):
     def __init__(self, skew: float = 0.1, reverse: bool = False, temperature: float = 1.0):
         super().__init__()
         self.skew = between("skew", skew, 0.0, 0.999)  # at 1 there would be nothing to learn
-        self.reverse = reverse
-        self.temperature = positive("temperature", temperature)
+        self.reverse = switch("reverse", reverse)
+        self.temperature = temperature_in_range(temperature)
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return T² · KL of one side against the mixture of both."""

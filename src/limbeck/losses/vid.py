@@ -7,9 +7,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from limbeck.checks import positive, whole
 from limbeck.errors import LimbeckError
 from limbeck.functional import full_precision
-from limbeck.losses.base import DistillationLoss, Place, positive, same_samples, same_shape, whole
+from limbeck.losses.base import DistillationLoss, Place, same_samples, same_shape
 from limbeck.types import Context
 
 

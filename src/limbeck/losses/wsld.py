@@ -6,9 +6,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from limbeck.checks import temperature_in_range
 from limbeck.functional.decoupling import log_odds
 from limbeck.functional.divergence import row_kl
-from limbeck.losses.base import DistillationLoss, positive
+from limbeck.losses.base import DistillationLoss
 from limbeck.losses.rows import labelled_mean, labels, rows
 from limbeck.types import Context
 
@@ -62,7 +63,7 @@ class WSLD(DistillationLoss):
 
     def __init__(self, temperature: float = 2.0):
         super().__init__()
-        self.temperature = positive("temperature", temperature)
+        self.temperature = temperature_in_range(temperature)
 
     def forward(self, student: Tensor, teacher: Tensor, context: Context | None = None) -> Tensor:
         """Return T² times the weighted KL, a mean over labelled rows."""

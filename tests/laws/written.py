@@ -96,6 +96,8 @@ def is_a_list(annotation: Any) -> bool:
 def refused(case: Case, name: str, annotation: Any) -> list[Any]:
     """Return values of a setting that must be refused, by its type."""
     inner = set(typing.get_args(annotation)) or {annotation}
+    if annotation is bool:
+        return ["false", 1, 0, None]
     if typing.get_origin(annotation) is typing.Literal:
         return ["nonsense", None, 0.5]
     if is_a_list(annotation):

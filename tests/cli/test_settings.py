@@ -66,11 +66,11 @@ def test_all_that_is_wrong_is_told_at_once(refused):
         ("limit=2.5", "limit: input should be a valid integer"),
         ("skip_bad=maybe", "skip_bad: input should be a valid boolean"),
         ("kd.kd_weight=2", "give both weights"),
-        ("kd.kd_weight=-1", "kd.kd_weight: must be at least 0"),
+        ("kd.kd_weight=-1", "kd.kd_weight: must be a finite number of at least 0"),
         ("kd={kd_weight: 0, task_weight: 0}", "nothing to learn from"),
         ("kd.temperature=0", "kd.temperature: must be above 0"),
         ("kd.options={temperture: 4}", "KD has no setting 'temperture'; it has temperature."),
-        ("kd.options={temperature: hot}", "temperature must be a finite number above 0, not 'hot'"),
+        ("kd.options={temperature: hot}", "temperature must be a number above 0"),
         ("kd={loss: LogitRegression, temperature: 4}", "LogitRegression has no setting 'temperature'"),
     ],
 )

@@ -15,6 +15,9 @@ from limbeck.models import Model, load_weights, open_model
 from limbeck.models.rescaled import Rescaled
 from limbeck.tasks import Classification, Regression, Task
 from limbeck.teachers import Teacher
+from limbeck.train import Plan
+from limbeck.train.batches import check_single
+from limbeck.train.engine import processes
 
 Given: TypeAlias = str | nn.Module | Model | Callable[[], nn.Module]
 """How a person may give a model: a spec, a network, an opened model, or a function that makes a network."""
@@ -171,7 +174,9 @@ def task_for(data: Data) -> Task:
     raise LimbeckError(f"{data.name} has targets that are neither classes nor values: give its task.")
 
 
-def check_outputs(model: Model, inputs: Any, task: Task, classes: int | None, role: str) -> None:
+def check_outputs(
+    model: Model, inputs: Any, task: Task, classes: int | None, role: str, plan: Plan | None = None
+) -> None:
     """Run the model once on a few samples, so that one that does not fit is refused before training.
 
     Args:
@@ -180,9 +185,11 @@ def check_outputs(model: Model, inputs: Any, task: Task, classes: int | None, ro
         task: names its outputs.
         classes: number of classes of the data, or ``None``.
         role: for the message.
+        plan: how it will be trained, if it will.
 
     Raises:
-        LimbeckError: the model does not run on the data, or gives another number of classes.
+        LimbeckError: the model does not run on the data, gives another number of classes, or cannot learn from such
+            batches.
     """
     mode = model.module.training
     model.module.eval()
@@ -204,6 +211,8 @@ def check_outputs(model: Model, inputs: Any, task: Task, classes: int | None, ro
                 f"The {role} {model.name} gives {given[-1]} outputs, but the data has {classes} classes: "
                 "they must agree."
             )
+    if plan is not None and isinstance(inputs, Tensor):
+        check_single(f"the {role} {model.name}", model.module, inputs[:1], plan, processes()[1])
 
 
 def _few(names: Sequence[str]) -> str:

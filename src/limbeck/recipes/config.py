@@ -70,6 +70,12 @@ class DistillConfig(DataSettings):
     teacher_train: Plan | None = None
     """How the teacher is trained, where it comes without weights; as `train` unless told."""
 
+    def plan_of(self, role: str, weights: str | None = None) -> Plan | None:
+        """Return how a model is trained: ``None`` for a teacher that comes with weights."""
+        if role == "student":
+            return self.train
+        return None if weights is not None else self.teacher_train or self.train
+
 
 class TrainConfig(DataSettings):
     """Everything `limbeck train` can be told.

@@ -165,6 +165,8 @@ def _told(kind: type[BaseModel], error: Any, short: Iterable[str]) -> str:
 def _keys(kind: type[BaseModel], place: Sequence[Any]) -> list[str]:
     """Return the settings that exist at ``place``."""
     for part in place:
+        if isinstance(part, int):  # which of a list: all of it are of one kind
+            continue
         field = kind.model_fields.get(str(part))
         inner = _model_of(field.annotation) if field is not None else None
         if inner is None:
@@ -176,6 +178,8 @@ def _keys(kind: type[BaseModel], place: Sequence[Any]) -> list[str]:
 def _model_of(annotation: Any) -> type[BaseModel] | None:
     if get_origin(annotation) in (Union, types.UnionType):
         return next((each for each in map(_model_of, get_args(annotation)) if each is not None), None)
+    if get_origin(annotation) is list:
+        return _model_of(get_args(annotation)[0])
     return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 

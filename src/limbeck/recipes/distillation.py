@@ -164,7 +164,8 @@ class _Distillation:
         for augment in (self.config.augment, self.config.teacher_augment):
             reader.feed(augment, 0)
         classes = len(self.data.classes) if self.data.classes else None
-        check_outputs(model, reader.few().inputs, self.task, classes, candidate.role)
+        plan = self.config.plan_of(candidate.role, model.weights)
+        check_outputs(model, reader.few().inputs, self.task, classes, candidate.role, plan)
 
     def check_lessons(self) -> None:
         """Wire what is taught between networks that are not trained yet, and try it on two samples."""
@@ -175,7 +176,7 @@ class _Distillation:
         else:
             teacher = self.teacher.open(self.config.train.seed)
             lessons = self.lessons(student, Frozen(teacher.module, precision="fp32"), teacher.inputs, 0)
-        lessons.check(self.config.train.epochs)
+        lessons.check(self.config.train)
 
     @property
     def seeds(self) -> list[int]:

@@ -1,12 +1,19 @@
 """Settings of what is taught: losses by name, their weights, schedules and layers."""
 
 import inspect
-from typing import Annotated, Any, TypeAlias
+from typing import Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from limbeck import losses
 from limbeck.errors import LimbeckError, did_you_mean
+from limbeck.recipes.amounts import Amount, LayerPair, Temperature, as_amount, ends
 from limbeck.schemes.schedule import Schedule, parse_schedule
 
 LOSSES = tuple(sorted((name for name in losses.__all__ if name != "DistillationLoss"), key=str.lower))
@@ -14,50 +21,6 @@ MEASURED = ("student_channels", "teacher_channels", "samples")
 """Constructor arguments that are read off the networks and the data, and so are no settings."""
 USUAL = {"classification": "KD"}
 """The loss of a task when nobody names one; of other tasks, LogitRegression."""
-
-
-def _amount(value: float | str) -> float | str:
-    """Accept a finite number of at least zero, or a schedule as text."""
-    if isinstance(value, str):
-        try:
-            parse_schedule(value)
-        except LimbeckError as error:
-            raise ValueError(str(error)) from error
-    elif value < 0:
-        raise ValueError(f"must be at least 0, or a schedule such as linear(0.9, 0.1), not {value:g}")
-    return value
-
-
-def _temperature(value: float | str) -> float | str:
-    """Accept a number above zero, or a schedule that never reaches zero."""
-    _amount(value)
-    ends = _ends(value)
-    if min(ends) <= 0:
-        raise ValueError(f"must be above 0, not {value}")
-    return value
-
-
-def _ends(value: float | str) -> tuple[float, float]:
-    """Return where an amount starts and where it ends."""
-    if isinstance(value, str):
-        schedule: Any = parse_schedule(value)
-        return schedule.first, schedule.last
-    return value, value
-
-
-def _pair(text: str) -> str:
-    student, equals, teacher = text.partition("=")
-    if not equals or not student.strip() or not teacher.strip():
-        raise ValueError(f"a pair of layers is written STUDENT=TEACHER, such as layer3=layer4, not {text!r}")
-    return text
-
-
-Amount: TypeAlias = Annotated[float | str, AfterValidator(_amount)]
-"""A number, or a schedule as text: ``linear(0.9, 0.1)``, ``cosine(…)``, ``step(…)``."""
-Temperature: TypeAlias = Annotated[float | str, AfterValidator(_temperature)]
-"""The same, above zero."""
-LayerPair: TypeAlias = Annotated[str, AfterValidator(_pair)]
-"""``STUDENT_LAYER=TEACHER_LAYER``, as ``limbeck layers`` writes them."""
 
 
 class _Settings(BaseModel):
@@ -106,7 +69,7 @@ class Taught(_Settings):
         """Return the settings for the constructor: a scheduled temperature starts where its schedule does."""
         settings = dict(self.options)
         if self.temperature is not None:
-            settings["temperature"] = _ends(self.temperature)[0]
+            settings["temperature"] = ends(self.temperature)[0]
         return settings
 
     def schedules(self) -> dict[str, Schedule]:
@@ -198,15 +161,30 @@ class Knowledge(_Settings):
 
     def _refuse_stage(self) -> None:
         kind = self.taught().kind
-        if self.first_stage and not kind.first_stage:
+        preparing = [each.loss for each in (self.taught(), *self.also) if each.kind.prepares]
+        if self.first_stage and not (kind.first_stage or preparing):
             staged = ", ".join(name for name in LOSSES if getattr(losses, name).first_stage)
             raise LimbeckError(
                 f"{kind.__name__} is taught from beginning to end and has no first_stage; {staged} have one."
             )
-        if self.first_stage == 0 and kind.prepares:
+        if self.first_stage == 0 and preparing:
+            raise LimbeckError(f"{preparing[0]} must learn from the teacher first: give first_stage above 0.")
+        if kind.first_stage and not kind.prepares and self.first_stage != 0:
+            self._refuse_idle(kind)
+
+    def _refuse_idle(self, kind: type[losses.DistillationLoss]) -> None:
+        """Refuse weights that nothing is multiplied by."""
+        follows = self.also[0].loss if self.also else "KD" if kind.kind == "feature" else "the labels alone"
+        idle = ["kd_weight"] if self.kd_weight is not None and (self.also or follows != "KD") else []
+        idle += ["task_weight"] if self.task_weight is not None and follows == "the labels alone" else []
+        if idle:
             raise LimbeckError(
-                f"{kind.__name__} must learn from the teacher first: give first_stage above 0."
+                f"{kind.__name__} is taught by itself first, then {follows}, so {idle[0]} weighs nothing: leave it out."
             )
+        try:
+            self.after()
+        except ValueError as error:
+            raise LimbeckError(f"After {kind.__name__}'s first stage comes {follows}, but {error}") from error
 
     def for_task(self, task: str) -> "Knowledge":
         """Return these settings with the loss named: the task's own where none was.
@@ -244,22 +222,29 @@ class Knowledge(_Settings):
 
     def weights(self) -> tuple[float | Schedule, float | Schedule]:
         """Return the weights of the hard loss and of the first loss."""
-        usual = self.taught().kind.usual_weights
-        task, kd = self.task_weight, self.kd_weight
-        whole = abs(sum(usual) - 1) < 1e-9
-        if whole and (task is None) != (kd is None):
-            given = as_amount(task if task is not None else kd)  # type: ignore[arg-type]
-            name = "task_weight" if kd is None else "kd_weight"
-            if callable(given) or given > 1:
-                raise ValueError(
-                    f"{name} is {task if kd is None else kd}, so the other weight cannot be one minus it: give "
-                    "both weights"
-                )
-            return (given, 1 - given) if kd is None else (1 - given, given)
-        return (
-            usual[0] if task is None else as_amount(task),
-            usual[1] if kd is None else as_amount(kd),
-        )
+        return _weights(self.taught().kind.usual_weights, self.task_weight, self.kd_weight)
+
+    def after(self) -> tuple[float | Schedule, float | Schedule]:
+        """Return the weights of the hard loss and of the first loss that follows a first stage: of `also`, or KD."""
+        first = self.also[0] if self.also else Taught(loss="KD", weight=self.kd_weight)
+        return _weights(first.kind.usual_weights, self.task_weight, first.weight)
+
+
+def _weights(
+    usual: tuple[float, float], task: Amount | None, kd: Amount | None
+) -> tuple[float | Schedule, float | Schedule]:
+    """Return two weights, of which those not given are the usual ones, or one minus the other."""
+    whole = abs(sum(usual) - 1) < 1e-9
+    if whole and (task is None) != (kd is None):
+        given = as_amount(task if task is not None else kd)  # type: ignore[arg-type]
+        name = "task_weight" if kd is None else "kd_weight"
+        if callable(given) or given > 1:
+            raise ValueError(
+                f"{name} is {task if kd is None else kd}, so the other weight cannot be one minus it: give "
+                "both weights"
+            )
+        return (given, 1 - given) if kd is None else (1 - given, given)
+    return (usual[0] if task is None else as_amount(task), usual[1] if kd is None else as_amount(kd))
 
 
 def known_loss(name: str) -> str:
@@ -271,8 +256,3 @@ def known_loss(name: str) -> str:
     if name not in LOSSES:
         raise ValueError(f"no loss {name!r}: `limbeck losses` lists them.{did_you_mean(name, LOSSES)}")
     return name
-
-
-def as_amount(value: float | str) -> float | Schedule:
-    """Return a number as it is, and a schedule's text as the schedule."""
-    return parse_schedule(value) if isinstance(value, str) else float(value)

@@ -15,7 +15,9 @@ from limbeck.recipes.wiring import Wiring
 from limbeck.schemes import Offline, Preparation, Scheme, Supervised, Term
 from limbeck.schemes.schedule import Schedule
 from limbeck.teachers import Teacher
-from limbeck.train import Stage
+from limbeck.train import Plan, Stage
+from limbeck.train.batches import check_batches
+from limbeck.train.engine import processes
 from limbeck.train.stages import shared
 
 Weighted = tuple[Taught, float | Schedule]
@@ -80,23 +82,31 @@ class Lessons:
         terms, task_weight = self.wiring.terms(following), self._task_weight(following)
         return [*stages, Stage("distillation", lambda: self._offline(terms, task_weight), 1 - share)]
 
-    def check(self, epochs: int) -> None:
+    def check(self, plan: Plan) -> None:
         """Make the stages and try each on the example, so that nothing is refused after training has begun.
 
         Args:
-            epochs: of all stages together.
+            plan: of all stages together.
 
         Raises:
-            LimbeckError: layers that do not fit; fewer epochs than stages.
+            LimbeckError: layers that do not fit, or before which nothing learns; fewer epochs than stages; batches
+                smaller than a loss needs.
         """
         stages = self.stages()
         if len(stages) > 1:
-            shared(stages, epochs)
+            shared(stages, plan.epochs)
         for stage in stages:
             scheme = stage.scheme()
+            check_batches(scheme, plan, processes()[1])
             scheme.eval()  # a trial must not count: no memory is filled, no statistics move
-            with torch.no_grad():
-                scheme(self.wiring.example)
+            with torch.enable_grad():
+                parts = scheme(self.wiring.example)
+            idle = [name for name, part in parts.items() if not part.requires_grad]
+            if idle:
+                raise LimbeckError(
+                    f"{idle[0]} would teach nothing, as nothing that learns comes before the student's layer: name a "
+                    "later one."
+                )
 
     def deployed(self, model: Model) -> Model:
         """Return the model that is shipped: the student, or the student with its teacher's classifier."""
@@ -113,16 +123,13 @@ class Lessons:
             return [(each, each.amount()) for each in self.kd.also]
         if first.kind.kind != "feature":
             return []
-        after = Knowledge(loss="KD", task_weight=self.kd.task_weight, kd_weight=self.kd.kd_weight)
-        return [(after.taught(), after.weights()[1])]
+        return [(Taught(loss="KD"), self.kd.after()[1])]
 
     def _task_weight(self, every: Sequence[Weighted]) -> float | Schedule:
         first = every[0][0]
         if first.loss == self.kd.taught().loss:
             return self.kd.weights()[0]
-        return Knowledge(loss=first.loss, task_weight=self.kd.task_weight, kd_weight=first.weight).weights()[
-            0
-        ]
+        return self.kd.after()[0]
 
     def _offline(self, terms: Sequence[Term], task_weight: float | Schedule | None) -> Offline:
         return Offline(self.wiring.student, self.teacher, terms, self.wiring.task, task_weight)
@@ -136,6 +143,12 @@ class Lessons:
             raise LimbeckError(
                 "SimKD's student has no classifier of its own, so task_weight must be 0 and no other loss may read "
                 f"its outputs, but {what} them: leave that out."
+            )
+        unready = [taught.loss for taught, _ in everything if taught.kind.prepares]
+        if unready:
+            raise LimbeckError(
+                f"{unready[0]} must learn from the teacher first, so it cannot stand beside SimKD: give it as the loss "
+                "itself."
             )
         terms = self.wiring.terms(everything)
         self.borrowed = borrow(self.wiring, terms[0])

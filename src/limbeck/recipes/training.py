@@ -86,7 +86,8 @@ def train(
     first = candidate.open(config.train.seed)
     reader = Reader(opened, {"model": first.inputs})
     reader.feed(config.augment, 0)
-    check_outputs(first, reader.few().inputs, task, len(opened.classes) if opened.classes else None, "model")
+    classes = len(opened.classes) if opened.classes else None
+    check_outputs(first, reader.few().inputs, task, classes, "model", config.train)
     folder = open_folder(out, config, resume)
     return _train(candidate, config, folder, show or Show(), plugins)
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from limbeck.data.loader import Loader, Share
 from limbeck.evaluate.quality import evaluate, predictor
 from limbeck.schemes import Scheme
+from limbeck.train.batches import check_batches, normalises
 from limbeck.train.engine import Engine, own_random_state
 from limbeck.train.feed import Feed
 from limbeck.train.interrupt import Interrupted, Request, stop_requests
@@ -112,6 +113,7 @@ class _Training:
     ):
         self.scheme, self.plan, self.engine, self.label = scheme, plan, engine, label
         self.watchers = watchers if engine.is_main else ()
+        check_batches(scheme, plan, engine.world)
         self.train = _loader(
             data.train, plan, engine, max(scheme.smallest_batch, 2 if normalises(scheme) else 1)
         )
@@ -253,17 +255,6 @@ class _Training:
             seconds=state.seconds,
             teacher_forwards=state.samples * self.scheme.forwards.get("teacher", 0),
         )
-
-
-def normalises(scheme: Scheme) -> bool:
-    """Return whether a batch of one would fail: BatchNorm has no variance to learn from one sample.
-
-    Example:
-        >>> from limbeck.schemes import Supervised
-        >>> normalises(Supervised(nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2))))
-        True
-    """
-    return any(isinstance(each, nn.modules.batchnorm._BatchNorm) for each in scheme.modules())
 
 
 def _loader(part: Any, plan: Plan, engine: Engine, smallest: int) -> Loader:

@@ -5,10 +5,10 @@ holds for it. What is exempted or not declared is asserted NOT to hold, so that 
 well as one too many. ``WRITTEN`` is about the class, and asked of its first case only.
 """
 
-from laws import always, learnable, written
+from laws import always, learnable, refusing, written
 from laws.optional import OPTIONAL
 
-ALWAYS = always.LAWS | learnable.LAWS
+ALWAYS = always.LAWS | learnable.LAWS | refusing.LAWS
 WRITTEN = written.LAWS
 
 __all__ = ["ALWAYS", "OPTIONAL", "WRITTEN"]

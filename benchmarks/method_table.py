@@ -43,6 +43,8 @@ from record import RESULTS, environment, write_record
 
 NAME = "method_table"
 LEFT_OUT = {"BoundedRegression": "is for regression"}
+VARIANTS = {"KD, T = 1": {"loss": "KD", "temperature": 1.0}, "KD, T = 2": {"loss": "KD", "temperature": 2.0}}
+"""KD at its usual temperature of 4 is a row too; these ask whether another temperature is all that a method adds."""
 LARGER = {
     "SimKD": "ships a projector and the teacher's classifier, so its student is larger than the others'"
 }
@@ -132,7 +134,7 @@ def one(pair: Pair, method: str, seed: int, root: Path, teacher: str) -> dict[st
         frozen = Frozen(knows.module, precision="fp32")
         few = Reader(data, inputs).few(4)
         wiring = Wiring(model.module, knows.module, few, task, data.train, seed)
-        lessons = Lessons(Knowledge(loss=method), wiring, frozen)
+        lessons = Lessons(Knowledge(**VARIANTS.get(method, {"loss": method})), wiring, frozen)
         stages = lessons.stages()
         deployed = lessons.deployed(model)
     feed = Feed(Reader(data, inputs).feed(None, seed).train)
@@ -272,10 +274,10 @@ def main() -> int:
     arguments = parser.parse_args()
     table = Table()
     if not arguments.show:
-        methods = arguments.only or ["alone", *(each for each in LOSSES if each not in LEFT_OUT)]
+        methods = arguments.only or ["alone", *(each for each in LOSSES if each not in LEFT_OUT), *VARIANTS]
         work_through(table, list(table.missing(CHOSEN_ON, methods, FIRST_SEEDS)), arguments)
         if not arguments.first:
-            best = list(dict.fromkeys(["alone", "KD", *table.best(), *LARGER]))
+            best = list(dict.fromkeys(["alone", "KD", *VARIANTS, *table.best(), *LARGER]))
             work_through(table, list(table.missing(CHOSEN_ON, best, MORE_SEEDS)), arguments)
             for pair in OTHERS:
                 work_through(table, list(table.missing(pair, best, OTHER_SEEDS)), arguments)

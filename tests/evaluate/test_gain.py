@@ -58,3 +58,8 @@ def test_gap_is_not_told_where_the_teacher_is_no_better(teacher):
 def test_seeds_must_pair_up():
     with pytest.raises(ValueError, match=r"shorter|longer"):
         paired_gain([0.9, 0.8], [0.9], None)
+
+
+def test_differences_that_are_all_the_same_are_no_evidence():
+    """One test sample more in each of two seeds: the interval has no width, and chance does that."""
+    assert paired_gain([0.11, 0.12], [0.10, 0.11], None).verdict == "no evidence"

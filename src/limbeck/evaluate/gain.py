@@ -24,6 +24,8 @@ class Gain:
     gap_recovered: float | None
     verdict: Verdict
 
+NO_WIDTH = 1e-9
+
 
 def paired_gain(
     student: Sequence[float], alone: Sequence[float], teacher: float | None, higher_is_better: bool = True
@@ -65,5 +67,7 @@ def _interval(differences: Sequence[float], mean: float) -> tuple[float, float]:
 
 def _verdict(interval: tuple[float, float] | None) -> Verdict:
     if interval is None or interval[0] <= 0 <= interval[1]:
+        return "no evidence"
+    if interval[1] - interval[0] < NO_WIDTH:  # few seeds fell by chance on one count: their spread is not known
         return "no evidence"
     return "helped" if interval[0] > 0 else "hurt"

@@ -42,7 +42,7 @@ class CTKD(DistillationLoss):
 
     Args:
         lowest: lower bound of the temperature, above 0 (the paper: 1).
-        highest: upper bound, above ``lowest`` (the paper: 1 + 20).
+        highest: upper bound, at least ``lowest`` (the paper: 1 + 20).
         ramp: share of the training over which the reversal sets in, 0 to 1 (the public code: 10 of 240 epochs).
 
     Shape:

@@ -31,7 +31,8 @@ class DIST(DistillationLoss):
         and has no gradient: where all predictions are equal there is nothing to correlate, and the cost is 1.
 
     Differs from the paper:
-        Nothing; the 1e-8 is that of the authors' code, by which classes that nobody predicts fade out. Their later
+        The 1e-8 is that of the authors' code: by it classes that nobody predicts fade out, and a student that equals
+        its teacher has a loss slightly above 0 where classes are rare. Their later
         code, and torchdistill, multiply by T², which the paper does not: a correlation is blind to scale, so its
         gradient keeps its size without it. At T = 1 both are the same; elsewhere give the term T² times the weight
         to reproduce that code. torchdistill raises each norm to at least 1e-8 instead.

@@ -23,7 +23,7 @@ def one_thread():
 @pytest.fixture(scope="session")
 def distilled_once(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "distilled"
-    settings = {"seeds": 2, "epochs": 4, "lr": 0.01, "limit": 500}
+    settings = {"loss": "KD", "seeds": 2, "epochs": 4, "lr": 0.01, "limit": 500}
     distill("mlp:16", "mlp:8", "digits", folder, **settings)
     return folder
 

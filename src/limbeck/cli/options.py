@@ -33,7 +33,8 @@ Workers = Annotated[int | None, typer.Option(help="Loading processes.")]
 Tracker = Annotated[list[str] | None, typer.Option(help="tensorboard or mlflow (repeatable).")]
 Run = Annotated[Path, typer.Argument(help="A run folder.")]
 Loss = Annotated[
-    str | None, typer.Option(help="What is taught, as `limbeck losses` lists it; KD unless told.")
+    str | None,
+    typer.Option(help="What is taught, as `limbeck losses` lists it; DIST for classes unless told."),
 ]
 Also = Annotated[
     list[str] | None,

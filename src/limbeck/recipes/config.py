@@ -36,7 +36,7 @@ class DistillConfig(DataSettings):
 
     Example:
         >>> DistillConfig(teacher="cnn:32-64", student="cnn:8-16", data="digits").kd.weights()
-        (0.1, 0.9)
+        (1.0, 1.0)
     """
 
     teacher: str

@@ -119,7 +119,7 @@ def _prepared(
     """Open data and models; all that is wrong with the models is told together."""
     data = open_given(given_data, config)
     task = task or task_for(data)
-    config = config.model_copy(update={"kd": config.kd.for_task(task.name)})
+    config = config.model_copy(update={"kd": config.kd.for_task(task.name, len(data.classes or ()) or None)})
     wanted = {
         "teacher": (teacher, config.teacher_weights, config.teacher_pretrained, config.teacher_size),
         "student": (student, config.student_weights, config.student_pretrained, config.student_size),

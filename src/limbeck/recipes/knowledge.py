@@ -19,8 +19,7 @@ from limbeck.schemes.schedule import Schedule, parse_schedule
 LOSSES = tuple(sorted((name for name in losses.__all__ if name != "DistillationLoss"), key=str.lower))
 MEASURED = ("student_channels", "teacher_channels", "samples")
 """Constructor arguments that are read off the networks and the data, and so are no settings."""
-USUAL = {"classification": "KD"}
-"""The loss of a task when nobody names one; of other tasks, LogitRegression."""
+TWO = 2
 
 
 class _Settings(BaseModel):
@@ -119,7 +118,8 @@ class Knowledge(_Settings):
     """
 
     loss: str | None = None
-    """Name of a loss, as `limbeck losses` lists it; KD for classes and LogitRegression for values unless told."""
+    """Name of a loss, as `limbeck losses` lists it. Unless told: DIST for classes, KD where a temperature is given or
+    there are two classes, LogitRegression for values."""
     temperature: Temperature | None = None
     """Temperature of the soft targets, for the losses that have one: a number, or a schedule such as
     `linear(8, 1)`; the loss's default unless told."""
@@ -186,20 +186,21 @@ class Knowledge(_Settings):
         except ValueError as error:
             raise LimbeckError(f"After {kind.__name__}'s first stage comes {follows}, but {error}") from error
 
-    def for_task(self, task: str) -> "Knowledge":
+    def for_task(self, task: str, classes: int | None = None) -> "Knowledge":
         """Return these settings with the loss named: the task's own where none was.
 
         Args:
             task: ``"classification"`` or another.
+            classes: how many, where known.
 
         Raises:
             LimbeckError: a setting that the task's loss does not have.
 
         Example:
-            >>> Knowledge().for_task("regression").loss
-            'LogitRegression'
+            >>> Knowledge().for_task("classification", 10).loss, Knowledge().for_task("regression").loss
+            ('DIST', 'LogitRegression')
         """
-        named = self.model_copy(update={"loss": self.loss or USUAL.get(task, "LogitRegression")})
+        named = self.model_copy(update={} if self.loss else usual(task, classes, self.temperature))
         for each in (named.taught(), *named.also):
             each.build()
             if each.kind.task not in (None, task):
@@ -209,7 +210,7 @@ class Knowledge(_Settings):
     def taught(self) -> Taught:
         """Return the first loss as one of several."""
         return Taught.model_construct(
-            loss=self.loss or USUAL["classification"],
+            loss=self.loss or usual("classification", None, self.temperature)["loss"],
             weight=self.kd_weight,
             temperature=self.temperature,
             pairs=self.pairs,
@@ -245,6 +246,26 @@ def _weights(
             )
         return (given, 1 - given) if kd is None else (1 - given, given)
     return (usual[0] if task is None else as_amount(task), usual[1] if kd is None else as_amount(kd))
+
+
+def usual(task: str, classes: int | None, temperature: float | str | None) -> dict[str, Any]:
+    """Return what is taught when nobody names a loss, chosen by docs/decisions/0013.
+
+    Args:
+        task: ``"classification"`` or another.
+        classes: how many, where known.
+        temperature: what the person told, by which KD is meant.
+
+    Example:
+        >>> usual("classification", 10, None), usual("classification", 10, 4.0)
+        ({'loss': 'DIST'}, {'loss': 'KD'})
+    """
+    if task != "classification":
+        return {"loss": "LogitRegression"}
+    if temperature is not None:
+        return {"loss": "KD"}
+    # The correlation of two probabilities is 1 or -1: a row of two teaches nothing.
+    return {"loss": "KD", "temperature": 1.0} if classes == TWO else {"loss": "DIST"}
 
 
 def known_loss(name: str) -> str:

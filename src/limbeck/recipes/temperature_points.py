@@ -81,7 +81,7 @@ def grid(config: DistillConfig, temperatures: Sequence[float], weights: Sequence
         weights: of what the teacher says. The labels get the rest, or keep the run's weight where it chose both.
 
     Example:
-        >>> config = DistillConfig(teacher="cnn:8", student="cnn:4", data="digits")
+        >>> config = DistillConfig(teacher="cnn:8", student="cnn:4", data="digits", kd={"loss": "KD"})
         >>> [point.name for point in grid(config, [2.0], [0.5])]
         ['T2-w0.5', 'T4-w0.9']
     """

@@ -189,3 +189,9 @@ def test_outputs_that_do_not_fit_are_refused_with_both_shapes():
 def test_unlabelled_batch_is_taught_without_a_hard_loss():
     scheme = Offline(net(), Frozen(net(seed=1)), [Term(losses.KD())], task=Classification())
     assert set(scheme(Batch(batch().inputs))) == {"KD"}
+
+
+@pytest.mark.parametrize("given", [losses.KD(), Term(losses.KD())])
+def test_a_single_term_is_asked_for_in_a_list(given):
+    with pytest.raises(LimbeckError, match="takes a list of terms"):
+        Offline(net(), Frozen(net()), given)

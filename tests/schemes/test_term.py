@@ -143,3 +143,56 @@ def test_settings_of_the_loss_follow_their_schedules():
 def test_only_numbers_go_on_a_schedule():
     with pytest.raises(LimbeckError, match="no numeric setting 'tempo'"):
         Term(losses.KD(), schedules={"tempo": Linear(8, 1)})
+
+
+class Given(nn.Module):
+    """A loss of a person's own."""
+
+    def __init__(self, value):
+        super().__init__()
+        self.value = value
+
+    def forward(self, student, teacher, context):
+        return self.value if self.value is not None else student.square().mean()
+
+
+@pytest.mark.parametrize("value", [torch.zeros(3), 0.5, [torch.zeros(())]])
+def test_a_loss_that_gives_no_single_number_is_refused(value):
+    with pytest.raises(LimbeckError, match="Given must give one number as a tensor"):
+        Term(Given(value))(STUDENT, TEACHER, Context())
+
+
+def test_a_loss_of_two_arguments_is_refused_when_the_term_is_made():
+    with pytest.raises(LimbeckError, match=r"MSELoss must be called with \(student, teacher, context\)"):
+        Term(nn.MSELoss())
+
+
+@pytest.mark.parametrize("loss", [losses.KD(), losses.LogitRegression(), Given(None)])
+@pytest.mark.parametrize("whose", ["student", "teacher"])
+def test_a_layer_that_gives_several_tensors_is_named_with_the_way_out(loss, whose):
+    several = Outputs(logits=[ONE, ONE])
+    pair = (several, TEACHER) if whose == "student" else (STUDENT, several)
+    if isinstance(loss, Given) and whose == "teacher":
+        assert Term(loss)(*pair, Context()) > 0  # a loss of one's own may read what it likes
+        return
+    with pytest.raises(LimbeckError, match=f"the {whose}'s 'logits' gives a list: name .* logits@out.0"):
+        Term(loss)(*pair, Context())
+
+
+@pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf"), "1", None])
+def test_schedules_that_leave_the_range_are_refused(value):
+    with pytest.raises(LimbeckError, match="schedule of KD's weight must give finite numbers of at least 0"):
+        Term(losses.KD(), weight=lambda _: value)(STUDENT, TEACHER, Context())
+    with pytest.raises(LimbeckError, match="schedule of KD's temperature must give finite numbers above 0"):
+        Term(losses.KD(), schedules={"temperature": lambda _: value})(STUDENT, TEACHER, Context())
+
+
+def test_a_temperature_is_not_led_to_zero():
+    with pytest.raises(LimbeckError, match="temperature must give finite numbers above 0, not 0"):
+        Term(losses.KD(), schedules={"temperature": lambda _: 0.0})(STUDENT, TEACHER, Context())
+
+
+@pytest.mark.parametrize("given", [3, "linear(8, 1)"])
+def test_a_schedule_that_is_no_function_is_refused_when_the_term_is_made(given):
+    with pytest.raises(LimbeckError, match="schedule of KD's temperature is a function"):
+        Term(losses.KD(), schedules={"temperature": given})

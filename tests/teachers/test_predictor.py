@@ -61,3 +61,12 @@ def test_needs_something_to_call():
 def test_must_answer_once_for_each_sample(answer):
     with pytest.raises(LimbeckError, match="40"):
         Predictor(lambda rows: answer)(BATCH, Regression())
+
+
+def test_probabilities_alone_are_enough():
+    class Sure:
+        def predict_proba(self, rows):
+            return [[1.0, 0.0]] * len(rows)
+
+    found = Predictor(Sure())(Batch(torch.zeros(2, 3)), Classification())["logits"]
+    assert found.argmax(-1).tolist() == [0, 0]

@@ -1,7 +1,7 @@
 """A frozen teacher, any terms (Hinton, Vinyals, Dean 2015)."""
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -58,6 +58,9 @@ class Offline(Scheme):
         super().__init__(task or Classification())
         if isinstance(teacher, nn.Module):
             raise LimbeckError("Give Offline a teacher, not a bare module: limbeck.Frozen(model).")
+        given: Any = terms
+        if isinstance(given, Term | DistillationLoss):
+            raise LimbeckError(f"Offline takes a list of terms: put {type(given).__name__}(…) into brackets.")
         wired = [each if isinstance(each, Term) else _plain_term(each, self.task) for each in terms]
         if not wired:
             raise LimbeckError(

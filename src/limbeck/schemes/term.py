@@ -1,5 +1,6 @@
 """Which output of the student learns from which output of the teacher, by which loss, how much."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -81,7 +82,13 @@ class Term(nn.Module):
         self.adapter = _modules(self.name, adapter, self.student, "adapter")
         self.teacher_adapter = _modules(self.name, teacher_adapter, self.teacher, "teacher_adapter")
         self.schedules = dict(schedules or {})
-        for setting in self.schedules:
+        _check_call(self.name, loss)
+        for setting, schedule in self.schedules.items():
+            if not callable(schedule):
+                raise LimbeckError(
+                    f"The schedule of {self.name}'s {setting} is a function of the progress, such as Linear(8, 1), not "
+                    f"{schedule!r}."
+                )
             if not isinstance(getattr(loss, setting, None), int | float):
                 raise LimbeckError(f"{self.name} has no numeric setting {setting!r} to put on a schedule.")
 
@@ -96,14 +103,21 @@ class Term(nn.Module):
         taught = _read(teacher, self.teacher, self.teacher_adapter)
         progress = context.progress or Progress()
         for setting, schedule in self.schedules.items():
-            setattr(self.loss, setting, schedule(progress))
+            setattr(self.loss, setting, _scheduled(self.name, setting, schedule(progress)))
         if apart() and getattr(self.loss, "relates_samples", False):
             known, taught, context = joined(known), joined(taught), joined_context(context)
         try:
             value: Tensor = self.loss(known, taught, context)
         except LimbeckError as error:
             raise self._refusal(known, taught, error) from error
-        return value_at(self.weight, progress) * value
+        except (AttributeError, TypeError) as error:
+            self._refuse_containers(known, taught, error)
+            raise
+        if not isinstance(value, Tensor) or value.numel() != 1:
+            given = f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+            raise LimbeckError(f"{self.name} must give one number as a tensor, a mean say, not {given}.")
+        weight: float = _scheduled(self.name, "weight", value_at(self.weight, progress))
+        return weight * value
 
     def taught(self, teacher: Outputs) -> Any:
         """Return what the teacher gives to the loss: its tensor or tuple of tensors."""
@@ -121,6 +135,15 @@ class Term(nn.Module):
         wiring = f"student's {self.student!r} from teacher's {self.teacher!r}"
         return LimbeckError(f"{error} (Term {self.name}: {wiring}.)")
 
+    def _refuse_containers(self, known: Any, taught: Any, error: Exception) -> None:
+        """Say which layer gives several tensors where the loss reads one."""
+        for whose, names, value in (("student", self.student, known), ("teacher", self.teacher, taught)):
+            if isinstance(names, str) and not isinstance(value, Tensor):
+                raise LimbeckError(
+                    f"{self.name} reads a tensor, but the {whose}'s {names!r} gives a {type(value).__name__}: name one "
+                    f"of its parts, such as {names}@out.0."
+                ) from error
+
     def extra_repr(self) -> str:
         """Show the wiring and the weight in ``repr``."""
         changing = "".join(f", {name}={told(each)}" for name, each in self.schedules.items())
@@ -135,6 +158,31 @@ def names_of(names: Names) -> tuple[str, ...]:
         (('logits',), ('layer1', 'layer2'))
     """
     return (names,) if isinstance(names, str) else tuple(names)
+
+
+def _check_call(name: str, loss: nn.Module) -> None:
+    """Refuse a loss that cannot be called with three arguments."""
+    try:
+        inspect.signature(loss.forward).bind(None, None, None)
+    except TypeError as error:
+        raise LimbeckError(
+            f"{name} must be called with (student, teacher, context), but {error}: wrap it in a module whose "
+            "forward takes the three."
+        ) from error
+
+
+def _scheduled(name: str, setting: str, value: Any) -> Any:
+    """Return what a schedule says, when a loss can be multiplied by it or divided by it."""
+    try:
+        fits = not isinstance(value, str) and 0 <= float(value) < float("inf")
+    except (TypeError, ValueError):
+        fits = False
+    if not fits or (setting == "temperature" and value == 0):
+        wanted = "above 0" if setting == "temperature" else "of at least 0"
+        raise LimbeckError(
+            f"The schedule of {name}'s {setting} must give finite numbers {wanted}, not {value!r}."
+        )
+    return value
 
 
 def _group(name: str, loss: nn.Module, names: Names, whose: str) -> str | tuple[str, ...]:

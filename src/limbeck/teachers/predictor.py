@@ -32,9 +32,9 @@ class Predictor:
     """
 
     def __init__(self, estimator: Any, floor: float = 1e-4, role: str = "teacher"):
-        if not (hasattr(estimator, "predict") or callable(estimator)):
+        if not (hasattr(estimator, "predict_proba") or hasattr(estimator, "predict") or callable(estimator)):
             raise LimbeckError(
-                f"A teacher must have predict or be callable; {type(estimator).__name__} is neither."
+                f"A teacher must have predict_proba or predict, or be callable; {type(estimator).__name__} does not."
             )
         self.estimator = estimator
         self.floor = floor

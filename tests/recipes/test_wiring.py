@@ -12,6 +12,7 @@ from limbeck.models.borrowed import BorrowedClassifier
 from limbeck.recipes.knowledge import LOSSES, Knowledge, Taught
 from limbeck.recipes.lessons import Lessons
 from limbeck.recipes.wiring import Wiring
+from limbeck.train import Plan
 
 SIZE, CLASSES, SAMPLES = 64, 5, 4
 TOGETHER = [name for name in LOSSES if name not in {"BoundedRegression", "SimKD"}]
@@ -206,3 +207,11 @@ def test_initial_weights_of_what_is_learnt_depend_on_the_seed_alone():
 
 def test_every_loss_has_a_line_here():
     assert set(TOGETHER) | {"BoundedRegression", "SimKD", "DistillationLoss"} == set(losses.__all__)
+
+
+def test_a_student_of_frozen_parameters_is_refused():
+    teacher, student = nn.Sequential(nn.Flatten(), nn.Linear(3 * SIZE * SIZE, CLASSES)), nn.Flatten()
+    student = nn.Sequential(student, nn.Linear(3 * SIZE * SIZE, CLASSES)).requires_grad_(False)
+    lessons = Lessons(Knowledge(), wired(teacher, student), Frozen(teacher, precision="fp32"))
+    with pytest.raises(LimbeckError, match="No parameter of the student learns"):
+        lessons.check(Plan())

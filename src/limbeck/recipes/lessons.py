@@ -92,6 +92,11 @@ class Lessons:
             LimbeckError: layers that do not fit, or before which nothing learns; fewer epochs than stages; batches
                 smaller than a loss needs.
         """
+        if not any(each.requires_grad for each in self.wiring.student.parameters()):
+            raise LimbeckError(
+                "No parameter of the student learns (requires_grad is False for all, as Frozen makes a teacher's): give "
+                "it another network."
+            )
         stages = self.stages()
         if len(stages) > 1:
             shared(stages, plan.epochs)

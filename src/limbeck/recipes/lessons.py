@@ -94,7 +94,7 @@ class Lessons:
         """
         if not any(each.requires_grad for each in self.wiring.student.parameters()):
             raise LimbeckError(
-                "No parameter of the student learns (requires_grad is False for all, as Frozen makes a teacher's): give "
+                "No parameter of the student learns (requires_grad is False for all, as Frozen makes them): give "
                 "it another network."
             )
         stages = self.stages()

@@ -57,7 +57,9 @@ def test_a_borrowing_student_is_a_model_of_its_own(limbeck, teacher):
     assert torch.equal(shipped.module.classifier.weight, load_model(teacher, "model").module.head.weight)
     assert not [name for name in shipped.module.state_dict() if name.startswith("student.head")]
     assert limbeck("evaluate", "run").code == 0
-    again = limbeck("distill", "--teacher", "run:run", *HERE[2:], "--epochs", "1", "--no-alone", "--out", "next")
+    again = limbeck(
+        "distill", "--teacher", "run:run", *HERE[2:], "--epochs", "1", "--no-alone", "--out", "next"
+    )
     assert again.code == 0, again.err
 
 
@@ -83,7 +85,9 @@ def test_several_losses_layers_schedules_and_weights_from_flags(limbeck):
     assert said.code == 0, said.err
     header = Path("run/history.csv").read_text().splitlines()[0]
     assert all(f"loss_{name}" in header for name in ("task", "KD", "RKDDistance", "SimilarityPreserving"))
-    assert limbeck("distill", *QUICK, "--loss", "FitNets", "--pair", "stage1=stage2", "--out", "pair").code == 0
+    assert (
+        limbeck("distill", *QUICK, "--loss", "FitNets", "--pair", "stage1=stage2", "--out", "pair").code == 0
+    )
     repeated = limbeck("distill", "run/config.yaml", "--out", "again")
     assert repeated.code == 0, repeated.err
     assert student("again")["scores"]["accuracy"] == student("run")["scores"]["accuracy"]

@@ -24,6 +24,7 @@ class Gain:
     gap_recovered: float | None
     verdict: Verdict
 
+
 NO_WIDTH = 1e-9
 
 
@@ -68,6 +69,8 @@ def _interval(differences: Sequence[float], mean: float) -> tuple[float, float]:
 def _verdict(interval: tuple[float, float] | None) -> Verdict:
     if interval is None or interval[0] <= 0 <= interval[1]:
         return "no evidence"
-    if interval[1] - interval[0] < NO_WIDTH:  # few seeds fell by chance on one count: their spread is not known
+    if (
+        interval[1] - interval[0] < NO_WIDTH
+    ):  # few seeds fell by chance on one count: their spread is not known
         return "no evidence"
     return "helped" if interval[0] > 0 else "hurt"

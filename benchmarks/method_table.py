@@ -95,6 +95,10 @@ CHECKS = {
         "idx:fashion-mnist", "cnn:16-32-64?depth=2", "mlp:64", 1000, 30, 20000, 6, size=14
     ),
     "mnist, shallow": Pair("idx:mnist", "cnn:16-32-64?depth=2", "mlp:32-32", 1000, 30, 20000, 4, size=14),
+    "digits, shallow": Pair("digits", "cnn:32-64?depth=2", "mlp:32", 400, 60, 1150, 40),
+    "mnist, more data": Pair(
+        "idx:mnist", "cnn:16-32-64?depth=2", "cnn:8-16?depth=2", 3000, 10, 20000, 4, size=14
+    ),
     "a hundred classes": Pair(
         "folder:tiny-imagenet-100", "cnn:32-64-128?depth=2", "cnn:16-32-64", 4000, 12, 16000, 8, size=32
     ),

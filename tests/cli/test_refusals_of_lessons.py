@@ -37,3 +37,18 @@ def test_a_stage_of_a_further_loss_is_as_long_as_told(limbeck):
     words = ["--loss", "KD", "--also", "FactorTransfer", "--set", "kd.first_stage=0.5", "--no-alone"]
     assert limbeck("distill", *HERE, "--epochs", "4", *words, "--out", "run").code == 0
     assert Path("run/history.csv").read_text(encoding="utf-8").count("preparation") == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--loss", "KD", "--temperature", "2", "--set", "kd.options.temperature=3"], "given twice"),
+        (["--loss", "KD", "--kd-weight", "linear(0, 0)", "--task-weight", "0"], "nothing to learn from"),
+    ],
+)
+def test_settings_that_contradict_or_cancel_are_refused(limbeck, words, said):
+    told = limbeck(
+        "distill", "--teacher", "mlp:8", "--student", "mlp:4", "--data", "digits", *words, "--out", "new"
+    )
+    assert told.code == 2
+    assert said in told.err

@@ -67,6 +67,8 @@ class Taught(_Settings):
     def settings(self) -> dict[str, Any]:
         """Return the settings for the constructor: a scheduled temperature starts where its schedule does."""
         settings = dict(self.options)
+        if self.temperature is not None and "temperature" in settings:
+            raise LimbeckError("The temperature is given twice, as temperature and in options: keep one.")
         if self.temperature is not None:
             settings["temperature"] = ends(self.temperature)[0]
         return settings
@@ -153,7 +155,9 @@ class Knowledge(_Settings):
             weights = self.weights()
         except LimbeckError as error:
             raise ValueError(str(error)) from error
-        if not any(callable(each) or each > 0 for each in weights) and not self.also:
+        given = [self.task_weight, self.kd_weight]
+        idle = all(each is not None and max(ends(each)) == 0 for each in given)
+        if (idle or not any(callable(each) or each > 0 for each in weights)) and not self.also:
             raise ValueError(
                 "task_weight and kd_weight are both 0, so there is nothing to learn from: raise one"
             )

@@ -40,7 +40,7 @@ def paired_gain(
         higher_is_better: the metric's direction.
 
     Example:
-        >>> paired_gain([0.9, 0.92, 0.91], [0.8, 0.82, 0.81], teacher=1.0).verdict
+        >>> paired_gain([0.9, 0.92, 0.92], [0.8, 0.82, 0.81], teacher=1.0).verdict
         'helped'
         >>> paired_gain([0.9], [0.8], teacher=1.0).verdict
         'no evidence'

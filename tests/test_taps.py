@@ -270,3 +270,10 @@ def test_part_of_a_mapping():
     assert taps["hidden"].shape == (2, 3, 4)
     with pytest.raises(LimbeckError, match=r"the parts last\.hidden, pooled"), tapped(net, {"no": "0@out.x"}):
         net(torch.ones(2, 3, 4))
+
+
+def test_what_goes_into_a_network_without_layers_is_tapped_too():
+    net, x = nn.Linear(2, 3), torch.ones(1, 2)
+    with tapped(net, {"in": "@in"}) as taps:
+        net(x)
+    assert torch.equal(taps["in"], x)

@@ -133,7 +133,7 @@ def find_layer(model: nn.Module, path: str) -> nn.Module:
     """
     layer = path.partition("@")[0]
     try:
-        if layer:
+        if layer or path.startswith("@"):  # "@in" is what goes into the whole network
             return model.get_submodule(layer)
     except AttributeError:
         pass

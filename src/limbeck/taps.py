@@ -108,7 +108,7 @@ class Taps(Mapping[str, Any]):
 
     def _hook(self, model: nn.Module) -> Iterator[RemovableHandle]:
         for name, tap in self._taps.items():
-            layer, calls = find_layer(model, tap.layer), self._calls[name]
+            layer, calls = find_layer(model, self._paths[name]), self._calls[name]
             if tap.side == "out":
                 yield layer.register_forward_hook(_output_recorder(tap, calls))
             else:

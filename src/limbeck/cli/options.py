@@ -34,7 +34,7 @@ Tracker = Annotated[list[str] | None, typer.Option(help="tensorboard or mlflow (
 Run = Annotated[Path, typer.Argument(help="A run folder.")]
 Loss = Annotated[
     str | None,
-    typer.Option(help="What is taught, as `limbeck losses` lists it; DIST for classes unless told."),
+    typer.Option(help="What is taught, as `limbeck losses` lists it; by the number of classes unless told."),
 ]
 Also = Annotated[
     list[str] | None,

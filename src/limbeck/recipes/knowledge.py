@@ -19,7 +19,8 @@ from limbeck.schemes.schedule import Schedule, parse_schedule
 LOSSES = tuple(sorted((name for name in losses.__all__ if name != "DistillationLoss"), key=str.lower))
 MEASURED = ("student_channels", "teacher_channels", "samples")
 """Constructor arguments that are read off the networks and the data, and so are no settings."""
-TWO = 2
+TWO, MANY = 2, 50
+"""Numbers of classes between which DIST is what is taught unless told."""
 
 
 class _Settings(BaseModel):
@@ -120,8 +121,8 @@ class Knowledge(_Settings):
     """
 
     loss: str | None = None
-    """Name of a loss, as `limbeck losses` lists it. Unless told: DIST for classes, KD where a temperature is given or
-    there are two classes, LogitRegression for values."""
+    """Name of a loss, as `limbeck losses` lists it. Unless told: DIST for 3 to 49 classes, KD for two (at T = 1), for
+    more (at T = 2) and where a temperature is given, LogitRegression for values."""
     temperature: Temperature | None = None
     """Temperature of the soft targets, for the losses that have one: a number, or a schedule such as
     `linear(8, 1)`; the loss's default unless told."""
@@ -261,15 +262,16 @@ def usual(task: str, classes: int | None, temperature: float | str | None) -> di
         temperature: what the person told, by which KD is meant.
 
     Example:
-        >>> usual("classification", 10, None), usual("classification", 10, 4.0)
-        ({'loss': 'DIST'}, {'loss': 'KD'})
+        >>> usual("classification", 10, None), usual("classification", 100, None)
+        ({'loss': 'DIST'}, {'loss': 'KD', 'temperature': 2.0})
     """
     if task != "classification":
         return {"loss": "LogitRegression"}
     if temperature is not None:
         return {"loss": "KD"}
-    # The correlation of two probabilities is 1 or -1: a row of two teaches nothing.
-    return {"loss": "KD", "temperature": 1.0} if classes == TWO else {"loss": "DIST"}
+    if classes == TWO:  # the correlation of two probabilities is 1 or -1: DIST's rows would teach nothing
+        return {"loss": "KD", "temperature": 1.0}
+    return {"loss": "KD", "temperature": 2.0} if classes and classes >= MANY else {"loss": "DIST"}
 
 
 def known_loss(name: str) -> str:

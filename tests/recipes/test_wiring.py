@@ -132,6 +132,18 @@ def test_borrowed_classifier_is_the_teachers_and_the_students_own_is_cut_off():
     assert model.eval()(batch().inputs).shape == (SAMPLES, CLASSES)
 
 
+def test_dropout_before_a_classifier_is_neither_lent_nor_left():
+    """The embedding is tapped before it, but what is lent and what is cut off is the layer behind it."""
+    body = [nn.Conv2d(3, 8, 3, 4, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.5)]
+    teacher, student = (
+        nn.Sequential(*body, nn.Linear(8, CLASSES)),
+        nn.Sequential(*small()[:7], nn.Dropout(0.5), small()[7]),
+    )
+    model = lessons(Knowledge(loss="SimKD"), teacher, student).stages()[0].scheme().deployable()
+    assert torch.equal(model.classifier.weight, teacher[5].weight)
+    assert isinstance(student[8], nn.Identity)
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

@@ -59,6 +59,7 @@ def match_layers(student: nn.Module, teacher: nn.Module, example: Any) -> Matche
         embedding=_embeddings(learns, knows),
         every_map=() if empty else _map_pairs(learns, knows),
         missing=empty[0] if empty else "",
+        classifiers=(learns.classifier, knows.classifier),
     )
 
 

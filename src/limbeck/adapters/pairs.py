@@ -104,6 +104,7 @@ class Matches:
         embedding: the vectors that the two classifiers read.
         every_map: the feature maps at the ends of stages, shallow to deep; empty where a network has none.
         missing: which network has no feature maps, when one has not.
+        classifiers: paths of the student's and the teacher's classifier, ``None`` where there is none.
 
     Example:
         >>> from limbeck.adapters import match_layers
@@ -119,6 +120,7 @@ class Matches:
     embedding: Pair
     every_map: tuple[Pair, ...] = ()
     missing: str = ""
+    classifiers: tuple[str | None, str | None] = (None, None)
 
     @property
     def last_map(self) -> Pair | None:

@@ -42,6 +42,7 @@ class Anatomy:
         embedding: what its classifier reads; ``None`` where it has neither a classifier nor maps.
         maps: feature maps, shallow to deep, one for each stage, or for each block where there are no stages.
         staged: whether the maps are of several resolutions.
+        classifier: path of the layer that makes the outputs, or ``None`` where no layer with weights does.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Anatomy:
     embedding: Spot | None
     maps: tuple[Spot, ...]
     staged: bool
+    classifier: str | None = None
 
 
 def anatomy(seen: Probe) -> Anatomy:
@@ -68,7 +70,14 @@ def anatomy(seen: Probe) -> Anatomy:
     head = classifier(seen)
     body = _Body(seen, head)
     maps, staged = body.maps()
-    return Anatomy(seen.name, seen.output, body.embedding() or (maps[-1] if maps else None), maps, staged)
+    return Anatomy(
+        seen.name,
+        seen.output,
+        body.embedding() or (maps[-1] if maps else None),
+        maps,
+        staged,
+        head.path if head else None,
+    )
 
 
 def classifier(seen: Probe) -> Call | None:

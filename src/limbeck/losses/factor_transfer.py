@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from limbeck.checks import between, whole
-from limbeck.errors import LimbeckError
 from limbeck.functional import full_precision, pooled_alike, without_float16
 from limbeck.losses.base import DistillationLoss, Place, maps, same_samples
+from limbeck.losses.layers import built_for
 from limbeck.types import Context
 
 
@@ -85,8 +85,8 @@ class FactorTransfer(DistillationLoss):
         """Return the mean absolute difference of normalised factors; the paraphraser takes no gradient."""
         maps("FactorTransfer", student=student, teacher=teacher)
         same_samples("FactorTransfer", student, teacher)
-        _has_channels("student", student, self.student_channels)
-        _has_channels("teacher", teacher, self.teacher_channels)
+        built_for("FactorTransfer", "student", student, self.student_channels)
+        built_for("FactorTransfer", "teacher", teacher, self.teacher_channels)
         with without_float16(student):
             with torch.no_grad():  # first, while nothing is kept of the student's way
                 taught = self.encoder(full_precision(teacher))
@@ -97,7 +97,7 @@ class FactorTransfer(DistillationLoss):
     def preparation(self, teacher: Tensor) -> Tensor:
         """Return how far the paraphraser is from giving back the teacher's maps; gradients reach only itself."""
         maps("FactorTransfer", teacher=teacher)
-        _has_channels("teacher", teacher, self.teacher_channels)
+        built_for("FactorTransfer", "teacher", teacher, self.teacher_channels)
         features = full_precision(teacher.detach())
         with without_float16(features):
             again = self.decoder(self.encoder(features))
@@ -117,11 +117,3 @@ def _three(layer: type[nn.Conv2d | nn.ConvTranspose2d], *channels: int) -> nn.Se
     for before, after in pairwise(channels):
         steps += [layer(before, after, 3, padding=1), nn.LeakyReLU(0.1)]
     return nn.Sequential(*steps)
-
-
-def _has_channels(whose: str, features: Tensor, channels: int) -> None:
-    if features.shape[1] != channels:
-        raise LimbeckError(
-            f"FactorTransfer was made for {channels} channels of the {whose}, which gives {tuple(features.shape)}: "
-            f"make it with {whose}_channels={features.shape[1]}, or name another layer."
-        )

@@ -27,9 +27,10 @@ def built_for(loss: str, whose: str, tensor: Tensor, channels: int, setting: str
         >>> built_for("CRD", "student", torch.zeros(4, 8), 8)
     """
     if tensor.dim() < 2 or tensor.shape[1] != channels:
+        width = f"={tensor.shape[1]}, that" if tensor.dim() > 1 else ""
         raise LimbeckError(
             f"{loss} was built for {channels} channels of the {whose}, but is given {tuple(tensor.shape)}: make it "
-            f"with {setting or whose + '_channels'} of the layer that is tapped."
+            f"with {setting or whose + '_channels'}{width} of the layer that is tapped."
         )
 
 

@@ -23,23 +23,23 @@ def borrow(wiring: Wiring, term: Term) -> BorrowedClassifier:
         term: of SimKD, between their last maps.
 
     Raises:
-        LimbeckError: a teacher whose classifier does not read the mean of that map.
-
+        LimbeckError: a teacher whose classifier does not read the mean of that map; a student without a classifier.
     """
     loss, teacher = term.loss, wiring.teacher
     assert isinstance(loss, SimKD)
     assert teacher is not None
     embedding = wiring.matches.embedding
-    classifier = find_layer(teacher, embedding.teacher)
+    own, lent = wiring.matches.classifiers
+    classifier = None if lent is None else find_layer(teacher, lent)
     feature, vector = _seen(wiring, term, embedding.teacher)
-    if not isinstance(classifier, nn.Linear) or not averages(feature, vector):
+    if own is None or not isinstance(classifier, nn.Linear) or not averages(feature, vector):
         raise LimbeckError(
             f"SimKD reuses a teacher's classifier on the mean of its last map, but {type(teacher).__name__} does "
             f"something else between {term.teacher!r} and {embedding.teacher!r}: use another loss, or another teacher."
         )
     borrowing = Borrowing(
         layer=str(term.student),
-        cut=embedding.student.removesuffix("@in"),
+        cut=own,
         student_channels=loss.student_channels,
         teacher_channels=loss.teacher_channels,
         classes=classifier.out_features,
@@ -48,8 +48,8 @@ def borrow(wiring: Wiring, term: Term) -> BorrowedClassifier:
         rectified=loss.rectified,
         **_layout(term.adapter),
     )
-    own = copy.deepcopy(classifier).requires_grad_(False)
-    return BorrowedClassifier(wiring.student, borrowing, loss.projector, own)
+    copied = copy.deepcopy(classifier).requires_grad_(False)
+    return BorrowedClassifier(wiring.student, borrowing, loss.projector, copied)
 
 
 def _seen(wiring: Wiring, term: Term, embedding: str) -> tuple[Tensor, Tensor]:

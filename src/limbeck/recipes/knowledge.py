@@ -3,13 +3,7 @@
 import inspect
 from typing import Any
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    field_validator,
-    model_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from limbeck import losses
 from limbeck.errors import LimbeckError, did_you_mean
@@ -19,8 +13,8 @@ from limbeck.schemes.schedule import Schedule, parse_schedule
 LOSSES = tuple(sorted((name for name in losses.__all__ if name != "DistillationLoss"), key=str.lower))
 MEASURED = ("student_channels", "teacher_channels", "samples")
 """Constructor arguments that are read off the networks and the data, and so are no settings."""
-TWO, MANY = 2, 50
-"""Numbers of classes between which DIST is what is taught unless told."""
+MANY = 50
+"""Number of classes from which KD is taught unless told, rather than DIST."""
 
 
 class _Settings(BaseModel):
@@ -188,7 +182,7 @@ class Knowledge(_Settings):
             )
         try:
             self.after()
-        except ValueError as error:
+        except LimbeckError as error:
             raise LimbeckError(f"After {kind.__name__}'s first stage comes {follows}, but {error}") from error
 
     def for_task(self, task: str, classes: int | None = None) -> "Knowledge":
@@ -205,7 +199,9 @@ class Knowledge(_Settings):
             >>> Knowledge().for_task("classification", 10).loss, Knowledge().for_task("regression").loss
             ('DIST', 'LogitRegression')
         """
-        named = self.model_copy(update={} if self.loss else usual(task, classes, self.temperature))
+        told = self.options.get("temperature", self.temperature)
+        named = self.model_copy(update={} if self.loss else usual(task, classes, told))
+        named.weights()
         for each in (named.taught(), *named.also):
             each.build()
             if each.kind.task not in (None, task):
@@ -215,7 +211,8 @@ class Knowledge(_Settings):
     def taught(self) -> Taught:
         """Return the first loss as one of several."""
         return Taught.model_construct(
-            loss=self.loss or usual("classification", None, self.temperature)["loss"],
+            loss=self.loss
+            or usual("classification", None, self.options.get("temperature", self.temperature))["loss"],
             weight=self.kd_weight,
             temperature=self.temperature,
             pairs=self.pairs,
@@ -245,7 +242,7 @@ def _weights(
         given = as_amount(task if task is not None else kd)  # type: ignore[arg-type]
         name = "task_weight" if kd is None else "kd_weight"
         if callable(given) or given > 1:
-            raise ValueError(
+            raise LimbeckError(
                 f"{name} is {task if kd is None else kd}, so the other weight cannot be one minus it: give "
                 "both weights"
             )
@@ -269,7 +266,7 @@ def usual(task: str, classes: int | None, temperature: float | str | None) -> di
         return {"loss": "LogitRegression"}
     if temperature is not None:
         return {"loss": "KD"}
-    if classes == TWO:  # the correlation of two probabilities is 1 or -1: DIST's rows would teach nothing
+    if classes == 2:  # the correlation of two probabilities is 1 or -1: DIST's rows would teach nothing
         return {"loss": "KD", "temperature": 1.0}
     return {"loss": "KD", "temperature": 2.0} if classes and classes >= MANY else {"loss": "DIST"}
 

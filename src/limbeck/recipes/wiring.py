@@ -25,7 +25,7 @@ class Wiring:
     Args:
         student: the network that learns.
         teacher: the network that teaches, or ``None`` where the teacher is none: then only outputs can be taught.
-        example: two samples, as both read them.
+        example: a few samples, as both read them.
         task: names the outputs.
         samples: indices of the transfer set, or how many it has.
         seed: of the initial weights of adapters and learnable losses.

@@ -18,12 +18,10 @@ import json
 import os
 import statistics
 import sys
-import tarfile
-import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +40,7 @@ from limbeck.recipes.wiring import Wiring
 from limbeck.schemes import Supervised
 from limbeck.teachers import Frozen
 from limbeck.train import Feed, Plan, Stage, fit_stages
+from method_pairs import CHECKS, CHOSEN_ON, OTHERS, PAIRS, Pair, data_of
 from record import RESULTS, environment, write_record
 
 NAME = "method_table"
@@ -52,59 +51,6 @@ LARGER = {
     "SimKD": "ships a projector and the teacher's classifier, so its student is larger than the others'"
 }
 FIRST_SEEDS, MORE_SEEDS, OTHER_SEEDS, BEST = 3, 8, 5, 5
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A teacher, a student and a budget.
-
-    Args:
-        data: door and folder under the data root.
-        teacher: spec of the teacher.
-        student: spec of the student.
-        limit: images the student learns from, each class in its share.
-        epochs: of the student.
-        teacher_limit: images the teacher learnt from.
-        teacher_epochs: of the teacher.
-    """
-
-    data: str
-    teacher: str
-    student: str
-    limit: int
-    epochs: int
-    teacher_limit: int
-    teacher_epochs: int
-    lr: float = 5e-3
-    batch_size: int = 32
-    size: int | None = None
-
-
-PAIRS = {
-    "fashion": Pair("idx:fashion-mnist", "cnn:16-32-64?depth=2", "cnn:16-32-64", 800, 40, 20000, 6, size=14),
-    "mnist": Pair("idx:mnist", "cnn:16-32-64?depth=2", "cnn:8-16-32", 400, 40, 20000, 4, size=14),
-    "digits": Pair("digits", "cnn:32-64?depth=2", "cnn:8-16", 400, 60, 1150, 40),
-    "fashion, more data": Pair(
-        "idx:fashion-mnist", "cnn:16-32-64?depth=2", "cnn:8-16-32?depth=2", 4000, 10, 20000, 6, size=14
-    ),
-}
-CHOSEN_ON, *OTHERS = PAIRS
-
-CHECKS = {
-    "fashion, shallow": Pair(
-        "idx:fashion-mnist", "cnn:16-32-64?depth=2", "mlp:64", 1000, 30, 20000, 6, size=14
-    ),
-    "mnist, shallow": Pair("idx:mnist", "cnn:16-32-64?depth=2", "mlp:32-32", 1000, 30, 20000, 4, size=14),
-    "digits, shallow": Pair("digits", "cnn:32-64?depth=2", "mlp:32", 400, 60, 1150, 40),
-    "mnist, more data": Pair(
-        "idx:mnist", "cnn:16-32-64?depth=2", "cnn:8-16?depth=2", 3000, 10, 20000, 4, size=14
-    ),
-    "a hundred classes": Pair(
-        "folder:tiny-imagenet-100", "cnn:32-64-128?depth=2", "cnn:16-32-64", 4000, 12, 16000, 8, size=32
-    ),
-}
-"""Pairs on which nothing was chosen, looked at once the default was settled."""
-PAIRS |= CHECKS
 
 
 def teacher_of(pair: Pair, root: Path, work: Path) -> str:
@@ -121,7 +67,7 @@ def teacher_of(pair: Pair, root: Path, work: Path) -> str:
         }
         train(
             pair.teacher,
-            _data(pair, root),
+            data_of(pair, root),
             folder,
             limit=pair.teacher_limit,
             size=pair.size,
@@ -140,7 +86,7 @@ def accuracy_of(run: str) -> float:
 def one(pair: Pair, method: str, seed: int, root: Path, teacher: str) -> dict[str, float]:
     """Train one student and return its test accuracy, the seconds it took and the parameters that it ships."""
     torch.set_num_threads(1)
-    data = open_data(_data(pair, root), limit=pair.limit, size=pair.size)
+    data = open_data(data_of(pair, root), limit=pair.limit, size=pair.size)
     task = task_for(data)
     knows = Candidate(teacher, "teacher", data, task).open(0)
     model = Candidate(pair.student, "student", data, task).open(seed)
@@ -171,25 +117,6 @@ def one(pair: Pair, method: str, seed: int, root: Path, teacher: str) -> dict[st
 def reads(student: str, method: str) -> bool:
     """Return whether a student has what a method listens to: a shallow net has no feature maps."""
     return not student.startswith("mlp") or "map" not in getattr(losses, method, losses.KD).place
-
-
-def _data(pair: Pair, root: Path) -> str:
-    door, _, folder = pair.data.partition(":")
-    if not folder:
-        return door
-    return f"{door}:{unpacked(root / folder) if door == 'folder' else root / folder}"
-
-
-def unpacked(folder: Path) -> Path:
-    """Return a folder of images, unpacked first into a temporary place where it holds archives."""
-    place = Path(tempfile.gettempdir()) / f"limbeck-{folder.name}"
-    if not place.exists():
-        half = place.with_suffix(".half")
-        for part in ("train", "val"):
-            with tarfile.open(folder / f"{part}.tar.gz") as archive:
-                archive.extractall(half, filter="data")
-        half.rename(place)
-    return place
 
 
 class Table:

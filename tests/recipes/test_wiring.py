@@ -149,6 +149,7 @@ def test_dropout_before_a_classifier_is_neither_lent_nor_left():
     [
         ({"task_weight": 0.5, "kd_weight": 1.0}, "no classifier of its own"),
         ({"also": [Taught(loss="KD")]}, "KD reads them"),
+        ({"pairs": ["3=layer2", "3=layer3"]}, "give one pair"),
     ],
 )
 def test_what_would_read_the_outputs_a_borrowing_student_lacks_is_refused(settings, said):

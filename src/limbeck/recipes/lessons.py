@@ -155,6 +155,10 @@ class Lessons:
                 f"{unready[0]} must learn from the teacher first, so it cannot stand beside SimKD: give it as the loss "
                 "itself."
             )
+        if len(self.kd.pairs) > 1:
+            raise LimbeckError(
+                "SimKD teaches the one map that the borrowed classifier reads: give one pair of layers."
+            )
         terms = self.wiring.terms(everything)
         self.borrowed = borrow(self.wiring, terms[0])
         return lambda: Offline(

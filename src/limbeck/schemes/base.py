@@ -23,8 +23,6 @@ class Scheme(nn.Module, ABC):
 
     phases: ClassVar[tuple[str, ...]] = ("main",)
     """Each phase has its own optimizer; adversarial and bilevel schemes have several."""
-    forwards: ClassVar[Mapping[str, int]] = {"student": 1}
-    """Forwards of each model per batch, which a test holds the scheme to."""
     partial: bool = False
     """Whether a step may leave some parameters without a gradient."""
     role: str = "student"
@@ -48,6 +46,11 @@ class Scheme(nn.Module, ABC):
     def parameter_groups(self, phase: str = "main") -> list[dict[str, Any]]:
         """Return the optimizer's parameter groups, learnable parts of losses and adapters included."""
         return [{"params": [each for each in self.parameters() if each.requires_grad]}]
+
+    @property
+    def forwards(self) -> Mapping[str, int]:
+        """Forwards of each model per batch, as training stands; a test holds the scheme to them."""
+        return {"student": 1}
 
     @property
     def smallest_batch(self) -> int:

@@ -1,7 +1,7 @@
 """A frozen teacher, any terms (Hinton, Vinyals, Dean 2015)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -43,8 +43,6 @@ class Offline(Scheme):
         >>> sorted(scheme(Batch(torch.zeros(2, 4), torch.tensor([0, 1]))))
         ['KD', 'task']
     """
-
-    forwards: ClassVar[Mapping[str, int]] = {"student": 1, "teacher": 1}
 
     def __init__(
         self,
@@ -97,6 +95,11 @@ class Offline(Scheme):
     def smallest_batch(self) -> int:
         """Fewest samples that every term accepts."""
         return max(getattr(term.loss, "smallest_batch", 1) for term in self.terms if isinstance(term, Term))
+
+    @property
+    def forwards(self) -> Mapping[str, int]:
+        """Return one forward of each."""
+        return {"student": 1, "teacher": 1}
 
     def deployable(self) -> nn.Module:
         """Return the bare student, or what was given to be shipped in its place."""

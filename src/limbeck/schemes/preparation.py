@@ -1,7 +1,7 @@
 """A first stage in which a loss learns from the teacher alone (Kim et al. 2018, factor transfer)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -31,11 +31,10 @@ class Preparation(Scheme):
         LimbeckError: no term has anything to prepare.
 
     Example:
-        >>> Preparation.forwards["teacher"]
-        1
+        >>> Preparation.partial
+        True
     """
 
-    forwards: ClassVar[Mapping[str, int]] = {"teacher": 1}
     partial = True
 
     def __init__(self, student: nn.Module, teacher: Teacher, terms: Sequence[Term], task: Task):
@@ -61,6 +60,11 @@ class Preparation(Scheme):
         """Return the losses' own parameters: the student is not trained here."""
         parameters = [each for term in self._terms() for each in term.loss.parameters()]
         return [{"params": [each for each in parameters if each.requires_grad]}]
+
+    @property
+    def forwards(self) -> Mapping[str, int]:
+        """Return one forward of the teacher."""
+        return {"teacher": 1}
 
     def deployable(self) -> nn.Module:
         """Return the student as it was."""

@@ -159,11 +159,13 @@ class _Training:
         if state.step_in_epoch == 0:
             self.ledger.start()
         for step in self.train.epoch(epoch, state.step_in_epoch):
+            asked = self.scheme.forwards.get("teacher", 0)
             parts = self.step(step.shares, self.plan.lr_at(progress.step, progress.total_steps))
             progress.step += 1
             state.step_in_epoch += 1
             self.ledger.add(progress.step, parts)
             state.samples += step.samples
+            state.teacher_forwards += step.samples * asked
             for watcher in self.watchers:
                 watcher.stepped(progress, self.ledger.latest, step.samples)
             if request.asked:
@@ -253,7 +255,7 @@ class _Training:
             steps=self.scheme.progress.step,
             samples=state.samples,
             seconds=state.seconds,
-            teacher_forwards=state.samples * self.scheme.forwards.get("teacher", 0),
+            teacher_forwards=state.teacher_forwards,
         )
 
 

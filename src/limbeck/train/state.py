@@ -53,6 +53,7 @@ class State:
         self.best_state: dict[str, Tensor] | None = None
         self.stale = 0
         self.samples = 0
+        self.teacher_forwards = 0
         self.seconds = 0.0
         self.clock = time.perf_counter()
         self.ema = _averaged(scheme.deployable(), plan.ema) if plan.ema else None
@@ -125,6 +126,7 @@ class State:
             "best_score": self.best_score,
             "stale": self.stale,
             "samples": self.samples,
+            "teacher_forwards": self.teacher_forwards,
             "seconds": self.seconds,
         }
 
@@ -169,6 +171,7 @@ class State:
         ledger.sums, ledger.count = saved["sums"], saved["count"]
         self.history, self.best_score = saved["history"], saved["best_score"]
         self.stale, self.samples, self.seconds = saved["stale"], saved["samples"], saved["seconds"]
+        self.teacher_forwards = saved["teacher_forwards"]
         if self.best_score is not None:
             if not (self.folder / "best.pt").exists():
                 raise LimbeckError(

@@ -1,15 +1,21 @@
 """A frozen teacher, any terms (Hinton, Vinyals, Dean 2015)."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from torch import Tensor, nn
 
-from limbeck.errors import LimbeckError
 from limbeck.losses import DistillationLoss
 from limbeck.schemes.base import Scheme
 from limbeck.schemes.schedule import Schedule, told, value_at
-from limbeck.schemes.term import Names, Term, checked_weight, names_of
+from limbeck.schemes.term import Term, checked_weight
+from limbeck.schemes.wired import (
+    as_terms,
+    known_again,
+    layers_to_tap,
+    refuse_module_as_teacher,
+    refuse_shared_weights,
+    smallest_batch,
+)
 from limbeck.tasks import Classification, Task, observe
 from limbeck.teachers import Teacher
 from limbeck.types import Batch, Context
@@ -54,29 +60,18 @@ class Offline(Scheme):
         deploy: nn.Module | None = None,
     ):
         super().__init__(task or Classification())
-        if isinstance(teacher, nn.Module):
-            raise LimbeckError("Give Offline a teacher, not a bare module: limbeck.Frozen(model).")
-        given: Any = terms
-        if isinstance(given, Term | DistillationLoss):
-            raise LimbeckError(f"Offline takes a list of terms: put {type(given).__name__}(…) into brackets.")
-        wired = [each if isinstance(each, Term) else _plain_term(each, self.task) for each in terms]
-        if not wired:
-            raise LimbeckError(
-                "Offline needs at least one term: [Term(losses.KD(temperature=4))] is a usual start."
-            )
-        names = [term.name for term in wired]
-        twice = sorted({name for name in names if names.count(name) > 1 or name == "task"})
-        if twice:
-            raise LimbeckError(f"Two parts of the loss are called {twice[0]!r}: give a term its own name=.")
-        _refuse_shared_weights(student, teacher)
+        scheme = type(self).__name__
+        refuse_module_as_teacher(scheme, teacher)
+        wired = as_terms(scheme, terms, self.task)
+        refuse_shared_weights(student, teacher)
         self.student = student
         self.teacher = teacher
         self.terms = nn.ModuleList(wired)
         self.deploy = deploy
         self.task_weight = None if task_weight is None else checked_weight("task_weight", task_weight)
         self.partial = task_weight is None
-        self._wanted_of_student = _layers(self.task, [term.student for term in wired])
-        self._wanted_of_teacher = _layers(self.task, [term.teacher for term in wired])
+        self._wanted_of_student = layers_to_tap(self.task, [term.student for term in wired])
+        self._wanted_of_teacher = layers_to_tap(self.task, [term.teacher for term in wired])
 
     def forward(self, batch: Batch, phase: str = "main", group: int = 0) -> dict[str, Tensor]:
         """Return ``task`` and one part for each term."""
@@ -94,7 +89,7 @@ class Offline(Scheme):
     @property
     def smallest_batch(self) -> int:
         """Fewest samples that every term accepts."""
-        return max(getattr(term.loss, "smallest_batch", 1) for term in self.terms if isinstance(term, Term))
+        return smallest_batch(self.terms)
 
     @property
     def forwards(self) -> Mapping[str, int]:
@@ -107,36 +102,9 @@ class Offline(Scheme):
 
     def identity(self) -> dict[str, str]:
         """Return task, weights, terms and, where it has one, the teacher's fingerprint."""
-        fingerprint = getattr(self.teacher, "fingerprint", None)
         return {
             **super().identity(),
             "task_weight": "none" if self.task_weight is None else told(self.task_weight),
             "terms": repr(self.terms),
-            "teacher": fingerprint() if fingerprint else type(self.teacher).__name__,
+            "teacher": known_again(self.teacher),
         }
-
-
-def _plain_term(loss: object, task: Task) -> Term:
-    if not isinstance(loss, DistillationLoss):
-        raise LimbeckError(
-            f"Offline takes terms, such as Term(losses.KD(temperature=4), weight=0.9), not {loss!r}."
-        )
-    return Term(loss, student=task.outputs[0], teacher=task.outputs[0])
-
-
-def _refuse_shared_weights(student: nn.Module, teacher: Teacher) -> None:
-    """A frozen teacher's parameters take no gradient, so a student that shares them would not learn."""
-    known = getattr(teacher, "model", None)
-    if not isinstance(known, nn.Module):
-        return
-    frozen = {id(each) for each in known.parameters()}
-    if any(id(each) in frozen for each in student.parameters()):
-        raise LimbeckError(
-            "Student and teacher share weights: give the teacher a copy, Frozen(copy.deepcopy(model))."
-        )
-
-
-def _layers(task: Task, groups: Sequence[Names]) -> tuple[str, ...]:
-    """Return the names that are layers to tap, each once."""
-    names = [name for group in groups for name in names_of(group)]
-    return tuple(dict.fromkeys(name for name in names if name not in task.outputs))

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 from limbeck.errors import LimbeckError
 from limbeck.schemes.base import Scheme
 from limbeck.schemes.schedule import told
-from limbeck.schemes.term import Term, names_of
+from limbeck.schemes.term import Term
+from limbeck.schemes.wired import known_again, layers_to_tap
 from limbeck.tasks import Task
 from limbeck.teachers import Teacher
 from limbeck.types import Batch
@@ -45,8 +46,7 @@ class Preparation(Scheme):
         self.student = student
         self.teacher = teacher
         self.terms = nn.ModuleList(preparing)
-        names = [name for term in preparing for name in names_of(term.teacher)]
-        self._wanted = tuple(dict.fromkeys(name for name in names if name not in task.outputs))
+        self._wanted = layers_to_tap(task, [term.teacher for term in preparing])
 
     def forward(self, batch: Batch, phase: str = "main", group: int = 0) -> dict[str, Tensor]:
         """Return one part for each term that prepares."""
@@ -72,9 +72,8 @@ class Preparation(Scheme):
 
     def identity(self) -> dict[str, str]:
         """Return task, terms and, where it has one, the teacher's fingerprint."""
-        fingerprint = getattr(self.teacher, "fingerprint", None)
         return {
             **super().identity(),
             "terms": repr(self.terms) + "".join(told(each.weight) for each in self._terms()),
-            "teacher": fingerprint() if fingerprint else type(self.teacher).__name__,
+            "teacher": known_again(self.teacher),
         }

@@ -1,6 +1,5 @@
 """Image files with a folder for each class, with or without folders for train, validation and test."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,16 +8,17 @@ import torch
 from torch import Tensor
 
 from limbeck.data.images import SUFFIXES, check, decode
+from limbeck.data.layout import (
+    PARTS,
+    classes_missing,
+    files_below,
+    parts_of,
+    split_missing,
+    subfolders,
+)
 from limbeck.data.source import Data, digest
-from limbeck.data.splits import hold_out, refuse_bad_classes
+from limbeck.data.splits import refuse_bad_classes
 from limbeck.errors import LimbeckError
-
-PARTS = {
-    "train": ("train", "training"),
-    "validation": ("validation", "valid", "val"),
-    "test": ("test", "testing"),
-}
-"""What the folders of the three parts may be called, in any case."""
 
 LARGEST_CANVAS = 224
 """Images of many sizes are brought to squares of their median shorter side, but no larger than this."""
@@ -122,34 +122,22 @@ def folder(
     """
     root = Path(path)
     name = name or f"folder:{path}"
-    parts = _parts(root)
-    classes = tuple(sorted(each.name for each in _subfolders(parts["train"])))
+    parts = parts_of(root)
+    classes = tuple(sorted(each.name for each in subfolders(parts["train"])))
     if not classes:
         raise LimbeckError(f"{parts['train']} has no folders: put the images of each class into its own.")
     files, spans = _gathered(parts, classes, skip_bad)
     targets = torch.tensor(files.labels, dtype=torch.int64)
     refuse_bad_classes(name, targets[: spans["train"][1]], classes)
     indices = {part: torch.arange(*span) for part, span in spans.items()}
-    notes = (*_classes_missing(spans, targets, classes), *_split_missing(indices, targets, seed))
+    notes = (
+        *classes_missing(spans, targets, classes, "images"),
+        *split_missing(indices, targets, seed, "images"),
+    )
     source = FolderSource(root, files.paths, targets, files.grey)
     shape = (1 if files.grey else 3, *_canvas(files.sizes, size))
     split = (indices["train"], indices["validation"], indices["test"])
     return Data(name, "classification", source, *split, classes, shape, tuple(files.skipped), notes)
-
-
-def _parts(root: Path) -> dict[str, Path]:
-    """Return the folder of each part there is; the root itself is ``train`` where it is not split."""
-    found: dict[str, Path] = {}
-    for each in _subfolders(root):
-        part = next((part for part, names in PARTS.items() if each.name.lower() in names), None)
-        if part in found:
-            raise LimbeckError(f"{root} has two folders for {part}: {found[part].name} and {each.name}.")
-        if part is not None:
-            found[part] = each
-    # beside other folders, a lone "train" is a class: one of vehicles, say
-    if "train" in found and (len(found) > 1 or len(_subfolders(root)) == 1):
-        return found
-    return {"train": root}
 
 
 def _gathered(
@@ -162,7 +150,7 @@ def _gathered(
     whole = skip_bad or _decoded_soon(parts["train"] if len(parts) == 1 else parts["train"].parent)
     for part in [each for each in PARTS if each in parts]:
         begin = len(files.paths)
-        for place in _subfolders(parts[part]):
+        for place in subfolders(parts[part]):
             if place.name not in classes:
                 raise LimbeckError(f"{place} is a class that {parts['train']} has no folder for.")
             bad += _add_class(files, place, classes.index(place.name), whole, skip_bad)
@@ -188,7 +176,7 @@ def _add_class(
     files: _Files, place: Path, label: int, whole: bool, skipping: bool
 ) -> list[tuple[Path, LimbeckError]]:
     """Add the images of one class folder; return those that cannot be read."""
-    paths = list(_images(place))
+    paths = list(files_below(place, SUFFIXES))
     bad = []
     for path in paths:
         try:
@@ -206,28 +194,6 @@ def _add_class(
     return bad
 
 
-def _classes_missing(
-    spans: Mapping[str, tuple[int, int]], targets: Tensor, classes: Sequence[str]
-) -> Iterator[str]:
-    """Yield a sentence for each part that came without some of the classes."""
-    for part, (begin, end) in spans.items():
-        missing = [
-            name for label, name in enumerate(classes) if not bool((targets[begin:end] == label).any())
-        ]
-        if missing:
-            yield f"The {part} part has no images of {', '.join(missing)}: its scores say nothing about them."
-
-
-def _split_missing(indices: dict[str, Tensor], targets: Tensor, seed: int) -> Iterator[str]:
-    """Take the parts that have no folder out of train; yield what should be said about it."""
-    if "test" not in indices:
-        if "validation" in indices:
-            yield "There is no test folder, so a fifth of the training images is the test set."
-        indices["train"], indices["test"] = hold_out(indices["train"], targets, 0.2, seed)
-    if "validation" not in indices:
-        indices["train"], indices["validation"] = hold_out(indices["train"], targets, 0.2, seed)
-
-
 def _canvas(sizes: Sequence[tuple[int, int]], size: int | None) -> tuple[int, int]:
     if size is not None:
         return size, size
@@ -236,16 +202,3 @@ def _canvas(sizes: Sequence[tuple[int, int]], size: int | None) -> tuple[int, in
     shorter = sorted(min(each) for each in sizes)
     side = min(LARGEST_CANVAS, shorter[len(shorter) // 2])
     return side, side
-
-
-def _subfolders(path: Path) -> list[Path]:
-    return sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith("."))
-
-
-def _images(place: Path) -> Iterator[Path]:
-    """Yield the image files in a class folder and below it, in the order of their names."""
-    for parent, folders, names in os.walk(place):
-        folders.sort()
-        for each in sorted(names):
-            if not each.startswith(".") and Path(each).suffix.lower() in SUFFIXES:
-                yield Path(parent, each)

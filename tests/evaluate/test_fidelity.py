@@ -6,7 +6,7 @@ import torch
 
 from laws.samples import random
 from limbeck import Batch, Classification, Outputs, Regression
-from limbeck.evaluate import fidelity
+from limbeck.evaluate import fidelity, mistakes
 
 
 def says(table):
@@ -44,12 +44,16 @@ def test_batch_size_does_not_matter(size):
     assert (found.agreement, found.kl) == pytest.approx((expected.agreement, expected.kl), rel=1e-5)
 
 
-def test_labels_are_not_looked_at():
-    student, teacher = says(random(1, (30, 4))), says(random(2, (30, 4)))
-    labelled = [Batch(b.inputs, torch.zeros(len(b)).long(), b.index) for b in batches()]
-    assert fidelity(student, teacher, labelled, Classification()) == fidelity(
-        student, teacher, batches(), Classification()
-    )
+def test_labels_tell_mistakes_and_nothing_else():
+    student, teacher = random(1, (30, 4)), random(2, (30, 4))
+    plain = fidelity(says(student), says(teacher), batches(), Classification())
+    labelled = [Batch(b.inputs, b.index % 4, b.index, labelled=b.index % 3 > 0) for b in batches()]
+    found = fidelity(says(student), says(teacher), labelled, Classification())
+    assert (found.agreement, found.kl) == (plain.agreement, plain.kl)
+    assert plain.mistakes is None
+    rows = torch.arange(30)[torch.arange(30) % 3 > 0]
+    assert found.mistakes == mistakes(student[rows], teacher[rows], rows % 4)
+    assert found.mistakes.samples == 20
 
 
 def test_regression_compares_values():
@@ -63,3 +67,4 @@ def test_regression_compares_values():
     error = ((student - teacher).double() ** 2).mean().item()
     assert found.kl == pytest.approx(error, rel=1e-5)
     assert found.agreement is None  # values have no "same class"
+    assert found.mistakes is None

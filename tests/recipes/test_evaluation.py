@@ -5,6 +5,7 @@ from torch import nn
 
 from limbeck import distill
 from limbeck.cli import main
+from limbeck.recipes.evaluation import _told_mistakes
 
 
 @pytest.fixture
@@ -49,6 +50,27 @@ def test_a_run_scores_what_it_scored_when_it_was_trained(distilled, quick, capsy
     assert "no longer" not in told
 
 
+def test_mistakes_are_counted_on_the_test_part(distilled, quick, capsys):
+    assert main(["evaluate", str(distilled)]) == 0
+    found = read(distilled)
+    told, samples = found["mistakes"], found["data"]["test"]
+    assert told["samples"] == samples
+    assert told["teacher"] == round((1 - scores(found, "teacher")["accuracy"]) * samples)
+    assert told["student"] == round((1 - scores(found, "student")["accuracy"]) * samples)
+    assert told["teacher"] == told["inherited"] + told["otherwise"] + told["corrected"]
+    assert told["student"] == told["inherited"] + told["otherwise"] + told["new"]
+    assert told["shares"]["inherited"] == pytest.approx(told["inherited"] / told["teacher"])
+    assert told["teacher"] * told["student"] * told["new"] > 0  # else all of this would hold of nothing
+    line = " ".join(capsys.readouterr().out.split())
+    assert f"Of the teacher's {told['teacher']} mistakes the student inherits {told['inherited']} (" in line
+    assert f"it makes {told['new']} of its own." in line
+
+
+def test_a_teacher_without_mistakes_is_told_so():
+    told = {"teacher": 0, "new": 3, "samples": 10}
+    assert _told_mistakes(told) == "The teacher makes no mistake on these samples; the student makes 3."
+
+
 def test_cost_is_that_of_the_record(distilled, quick):
     assert main(["evaluate", str(distilled)]) == 0
     for each, before in zip(
@@ -64,6 +86,7 @@ def test_regression_is_scored_on_the_targets_scale(regression, quick, capsys):
     assert main(["evaluate", str(regression)]) == 0
     recorded = scores(read(regression, "run.json"), "model")["rmse"]["values"][0]
     assert scores(read(regression), "model")["rmse"] == pytest.approx(recorded, abs=1e-3)
+    assert read(regression)["mistakes"] is None
     assert recorded > 10  # the targets' own unit, not standard deviations
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines[3:6]] == ["RMSE", "MAE", "R²"]  # what decides comes first
@@ -118,6 +141,7 @@ def test_a_teacher_from_python_is_left_out_and_the_student_measured(tmp_path, qu
     found = read(tmp_path / "run")
     assert [each["role"] for each in found["models"]] == ["student"]
     assert found["fidelity"] is None
+    assert found["mistakes"] is None
 
 
 def test_a_student_from_python_is_refused(python_student, capsys):

@@ -48,7 +48,8 @@ def evaluate_run(
         skip_bad: leave out unreadable images even if the run did not.
 
     Returns:
-        What was written: scores and cost of each model, and the student's fidelity to the teacher.
+        What was written: scores and cost of each model, the student's fidelity to the teacher, and what became of
+        the teacher's mistakes.
 
     Raises:
         LimbeckError: no finished run, data with other classes, or a model that cannot be built again.
@@ -64,13 +65,16 @@ def evaluate_run(
     task = task_for(opened)
     device = device_for(finished.config.train.device)
     models = {role: _moved(each, device) for role, each in _models(finished, opened, task, console).items()}
+    measured = [_measured(role, each, opened, task, device) for role, each in models.items()]
+    followed = _fidelity(finished, models, opened, task, device)
     found = {
         "schema": 1,
         "limbeck": limbeck.__version__,
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "data": _data_facts(finished, opened, own=data is None),
-        "models": [_measured(role, each, opened, task, device) for role, each in models.items()],
-        "fidelity": _fidelity(finished, models, opened, task, device),
+        "models": measured,
+        "fidelity": {"agreement": followed.agreement, "kl": _finite(followed.kl)} if followed else None,
+        "mistakes": followed.mistakes.to_dict() if followed and followed.mistakes else None,
         "environment": environment(),
     }
     write_text(finished.folder / "evaluation.json", json.dumps(found, indent=2, allow_nan=False) + "\n")
@@ -121,21 +125,20 @@ def _measured(role: str, model: Model, data: Data, task: Task, device: torch.dev
 
 def _fidelity(
     finished: Finished, models: dict[str, Model], data: Data, task: Task, device: torch.device
-) -> dict[str, float | None] | None:
+) -> Fidelity | None:
     if not {"teacher", "student"} <= set(models) or not isinstance(finished.config, DistillConfig):
         return None
     teacher, student = models["teacher"], models["student"]
     frozen = Frozen(teacher.module, precision=finished.config.teacher_precision)
     frozen.calibrate(Reader(data, {"teacher": teacher.inputs}).few(64).to(device), task)
     reader = Reader(data, {"student": student.inputs, "teacher": teacher.inputs})
-    found: Fidelity = fidelity(
+    return fidelity(
         predictor(student.module, task),
         lambda batch: frozen(batch, task),
         reader.whole(data.test),
         task,
         device=device,
     )
-    return {"agreement": found.agreement, "kl": _finite(found.kl)}
 
 
 def _finite(value: float) -> float | None:
@@ -156,6 +159,8 @@ def _print(found: dict[str, Any], folder: Path, task: Task, console: Console) ->
     show_table(console, ["", *heads], _rows(models, task), title)
     if found["fidelity"]:
         say(console, _told(found["fidelity"], task))
+    if found["mistakes"]:
+        say(console, _told_mistakes(found["mistakes"]))
     say(console, f"Written: {folder / 'evaluation.json'}")
 
 
@@ -188,4 +193,18 @@ def _told(found: dict[str, float | None], task: Task) -> str:
     return (
         f"Fidelity: teacher and student agree on {formats.score('agreement', found['agreement'])} of the samples; "
         f"KL {formats.score('kl', found['kl'])} nats."
+    )
+
+
+def _told_mistakes(found: dict[str, Any]) -> str:
+    """Say in a sentence what became of the teacher's mistakes."""
+    if not found["teacher"]:
+        return f"The teacher makes no mistake on these samples; the student makes {found['new']:,}."
+    inherited, otherwise, corrected = (
+        f"{found[part]:,} ({formats.share(found[part], found['teacher'])})"
+        for part in ("inherited", "otherwise", "corrected")
+    )
+    return (
+        f"Of the teacher's {found['teacher']:,} mistakes the student inherits {inherited}, replaces {otherwise} by "
+        f"another mistake and corrects {corrected}; it makes {found['new']:,} of its own."
     )

@@ -86,6 +86,31 @@ class Frozen:
 
     def __call__(self, batch: Batch, task: Task | None = None, names: Sequence[str] = ()) -> Outputs:
         """Return the outputs for ``batch`` (see :class:`limbeck.teachers.Teacher`)."""
+        task = self._ready(batch, task)
+        with torch.no_grad():
+            return self._observe(batch, task, names)
+
+    def with_gradient(self, batch: Batch, task: Task | None = None, names: Sequence[str] = ()) -> Outputs:
+        """Return the outputs with their gradient to the batch's inputs, for inputs that are themselves learnt.
+
+        Nothing of the teacher changes: eval mode, weights that take no gradient, the same precision as ever.
+
+        Args:
+            batch: the samples; a generator's, say.
+            task: knows how the model is called.
+            names: outputs wanted; those that are not the task's own are layers to tap.
+
+        Example:
+            >>> inputs = torch.ones(1, 2, requires_grad=True)
+            >>> outputs = Frozen(nn.Linear(2, 3)).with_gradient(Batch(inputs))
+            >>> outputs["logits"].sum().backward()
+            >>> inputs.grad.shape
+            torch.Size([1, 2])
+        """
+        return self._observe(batch, self._ready(batch, task), names)
+
+    def _ready(self, batch: Batch, task: Task | None) -> Task:
+        """Put the network where the batch is, in its precision and in eval mode; count the samples."""
         task = task or Classification()
         self._follow(batch.inputs_for(self.role))
         if self.precision is None:
@@ -93,7 +118,7 @@ class Frozen:
         if any(module.training for module in self._modules):  # someone called train() on the network
             self._runner.eval()
         self.forwards += len(batch)
-        return self._observe(batch, task, names)
+        return task
 
     def calibrate(self, batch: Batch, task: Task | None = None) -> PrecisionChoice:
         """Choose the precision by comparing fp32 and bf16 on ``batch``; called by itself at the first batch.
@@ -125,6 +150,7 @@ class Frozen:
             digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
         return digest.hexdigest()
 
+    @torch.no_grad()
     def _compare(self, batch: Batch, task: Task) -> None:
         name = task.outputs[0]
         self.precision = PrecisionChoice("fp32")
@@ -146,7 +172,7 @@ class Frozen:
         # The student's autocast is not the teacher's; entering a context costs small nets dearly, so only if needed.
         needed = half or torch.is_autocast_enabled(kind)
         precision = torch.autocast(kind, torch.bfloat16, enabled=half) if needed else nullcontext()
-        with torch.no_grad(), precision:
+        with precision:
             return observe(task, self._runner, batch, self.role, names)
 
     def _follow(self, inputs: Any) -> torch.device:

@@ -1,11 +1,14 @@
 """The small nets: shapes, names, settings, refusals."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 from limbeck.errors import LimbeckError
-from limbeck.models import open_model
+from limbeck.models import open_model, save_model
 
 
 @pytest.mark.parametrize("side", [8, 28, 64])
@@ -40,6 +43,49 @@ def test_mlp_has_hintons_dropouts_where_they_belong() -> None:
     assert (net.get_submodule("input_dropout").p, net.get_submodule("dropout1").p) == (0.2, 0.5)
 
 
+def test_a_bottleneck_factors_the_first_matrix_and_nothing_else() -> None:
+    """U·V is the whole first map: one matrix of rank k and a bias, with no nonlinearity or dropout between."""
+    net = open_model("mlp:9-6?bottleneck=2&dropout=0.5", outputs=3, shape=(1, 4, 4)).module.eval()
+    names = [name for name, _ in net.named_children()]
+    assert names == [
+        "flatten",
+        "bottleneck",
+        "linear1",
+        "relu1",
+        "dropout1",
+        "linear2",
+        "relu2",
+        "dropout2",
+        "head",
+    ]
+    v, u = net.get_submodule("bottleneck"), net.get_submodule("linear1")
+    assert isinstance(v, nn.Linear)
+    assert isinstance(u, nn.Linear)
+    assert (v.weight.shape, v.bias, u.weight.shape) == ((2, 16), None, (9, 2))
+    product = u.weight.double() @ v.weight.double()
+    assert torch.linalg.matrix_rank(product) == 2
+    net.double()
+    x = torch.randn(5, 1, 4, 4, dtype=torch.float64)
+    torch.testing.assert_close(net[:3](x), x.flatten(1) @ product.T + u.bias)
+
+
+def test_a_bottleneck_makes_a_wide_net_small() -> None:
+    def size(spec: str) -> int:
+        net = open_model(spec, outputs=10, shape=(1, 28, 28)).module
+        return sum(each.numel() for each in net.parameters())
+
+    assert size("mlp:2000") == 784 * 2000 + 2000 + 2000 * 10 + 10
+    assert size("mlp:2000?bottleneck=50") == 784 * 50 + 50 * 2000 + 2000 + 2000 * 10 + 10
+
+
+def test_a_bottleneck_is_built_again_from_its_run(tmp_path: Path) -> None:
+    model = open_model("mlp:8?bottleneck=2", outputs=2, shape=(10,))
+    save_model(tmp_path, "model", replace(model, classes=("a", "b")))
+    x = torch.randn(3, 10)
+    again = open_model(f"run:{tmp_path}", outputs=2, shape=(10,)).module
+    torch.testing.assert_close(again(x), model.module(x), rtol=0, atol=0)
+
+
 def test_mlp_reads_features_for_a_regression() -> None:
     model = open_model("mlp:8", outputs=1, shape=(10,))
     assert model.module(model.inputs(torch.randn(3, 10))).shape == (3, 1)
@@ -63,6 +109,20 @@ def test_a_size_asked_for_is_the_size_fed() -> None:
         ("mlp:8?dropout=nan", (1, 8, 8), "probability"),
         ("mlp:8?dropout=half", (1, 8, 8), "is a number"),
         ("cnn:8?depth=1.5", (1, 8, 8), "1 or more, not 1.5"),
+        ("cnn:8?depth=inf", (1, 8, 8), "1 or more, not inf"),
+        ("cnn:8?bottleneck=4", (1, 8, 8), "has no setting 'bottleneck'"),
+        (
+            "mlp:8?bottleneck=2.5",
+            (1, 8, 8),
+            "the units of the linear layer that comes first, 1 or more, not 2.5",
+        ),
+        ("mlp:8?bottleneck=0", (1, 8, 8), "1 or more, not 0"),
+        (
+            "mlp:8?bottleneck=8",
+            (1, 8, 8),
+            "narrows nothing between 64 inputs and 8 units: give a number from 1 to 7",
+        ),
+        ("mlp:90-9?bottleneck=64", (1, 8, 8), "from 1 to 63"),
         ("cnn:8?input_dropout=0.5", (1, 8, 8), "has no setting 'input_dropout'"),
         ("cnn:8", (10,), "a sample here is 10 features: use a net such as mlp:64-64"),
     ],

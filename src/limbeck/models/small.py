@@ -22,8 +22,14 @@ def mlp(
     shape: tuple[int, ...],
     dropout: float = 0.0,
     input_dropout: float = 0.0,
+    bottleneck: int | None = None,
 ) -> nn.Sequential:
     """Build a multilayer perceptron with ReLU, whose layers are ``linear1``, ``relu1``, …, ``head``.
+
+    With ``bottleneck=k`` a linear layer of k units, ``bottleneck``, comes first: the first weight matrix W becomes
+    the product U·V of two narrow ones, (width, k) and (k, inputs). A shallow wide net then has far fewer parameters
+    and learns faster (Ba, Caruana 2014, "Do Deep Nets Really Need to be Deep?", arXiv 1312.6184). That layer has no
+    ReLU, dropout or bias: what its bias could add, ``linear1``'s does.
 
     Args:
         widths: units of each hidden layer.
@@ -31,9 +37,13 @@ def mlp(
         shape: shape of one sample, (D,) or (C, H, W), which is flattened.
         dropout: probability of dropping a hidden unit.
         input_dropout: probability of dropping an input.
+        bottleneck: rank of the first weight matrix; ``None`` leaves it whole.
 
     Returns:
         A module from (N, *shape) to (N, outputs).
+
+    Raises:
+        LimbeckError: a bottleneck that is no narrower than what lies on its two sides.
 
     Example:
         >>> import torch
@@ -44,6 +54,10 @@ def mlp(
     if input_dropout:
         layers["input_dropout"] = nn.Dropout(input_dropout)
     last = math.prod(shape)
+    if bottleneck is not None:
+        _check_bottleneck(bottleneck, last, (*widths, outputs)[0])
+        layers["bottleneck"] = nn.Linear(last, bottleneck, bias=False)
+        last = bottleneck
     for number, width in enumerate(widths, start=1):
         layers[f"linear{number}"] = nn.Linear(last, width)
         layers[f"relu{number}"] = nn.ReLU()
@@ -52,6 +66,14 @@ def mlp(
         last = width
     layers["head"] = nn.Linear(last, outputs)
     return nn.Sequential(layers)
+
+
+def _check_bottleneck(bottleneck: int, inputs: int, width: int) -> None:
+    if not 1 <= bottleneck < min(inputs, width):
+        raise LimbeckError(
+            f"A bottleneck of {bottleneck} units narrows nothing between {inputs} inputs and {width} units: "
+            f"give a number from 1 to {min(inputs, width) - 1}."
+        )
 
 
 def cnn(
@@ -111,7 +133,8 @@ def open_small(kind: str, text: str, request: Request) -> Model:
 
     Args:
         kind: ``"mlp"`` or ``"cnn"``.
-        text: the part after the colon, ``"16-32"`` or ``"1200-1200?dropout=0.5"``.
+        text: the part after the colon, ``"16-32"``, ``"1200-1200?dropout=0.5"`` or, for a shallow mimic,
+            ``"2000?bottleneck=50"``.
         request: what the net is for.
 
     Raises:
@@ -144,19 +167,16 @@ def build_small(spec: str, outputs: int, options: dict[str, tuple[int, ...]]) ->
     kind, _, text = spec.partition(":")
     shape = options["shape"]
     if kind == "mlp":
-        widths, settings = _parse(spec, text, ("dropout", "input_dropout"))
-        return mlp(widths, outputs, shape, **settings)
+        widths, settings = _parse(spec, text, ("dropout", "input_dropout", "bottleneck"))
+        bottleneck = _whole(spec, settings, "bottleneck", "the units of the linear layer that comes first")
+        return mlp(widths, outputs, shape, **settings, bottleneck=bottleneck)
     if len(shape) != 3:
         raise LimbeckError(
             f"{spec} reads images, but a sample here is {shape[0]} features: use a net such as mlp:64-64."
         )
     widths, settings = _parse(spec, text, ("dropout", "depth"))
-    depth = settings.pop("depth", 1)
-    if depth != int(depth) or depth < 1:
-        raise LimbeckError(
-            f"{spec}: depth is the number of convolutions in a stage, 1 or more, not {depth:g}."
-        )
-    return cnn(widths, outputs, shape, depth=int(depth), **settings)
+    depth = _whole(spec, settings, "depth", "the number of convolutions in a stage")
+    return cnn(widths, outputs, shape, depth=depth or 1, **settings)
 
 
 def _parse(spec: str, text: str, known: tuple[str, ...]) -> tuple[tuple[int, ...], Settings]:
@@ -176,6 +196,16 @@ def _parse(spec: str, text: str, known: tuple[str, ...]) -> tuple[tuple[int, ...
             )
         settings[key] = _number(spec, key, value)
     return tuple(int(part) for part in parts), settings
+
+
+def _whole(spec: str, settings: Settings, key: str, meaning: str) -> int | None:
+    """Take a count out of the settings, or ``None`` where it is not among them."""
+    number = settings.pop(key, None)
+    if number is None:
+        return None
+    if not (math.isfinite(number) and number == int(number) and number >= 1):
+        raise LimbeckError(f"{spec}: {key} is {meaning}, 1 or more, not {number:g}.")
+    return int(number)
 
 
 def _number(spec: str, key: str, value: str) -> float:

@@ -1,7 +1,9 @@
 """Who knows: every teacher keeps one protocol, so no scheme can tell which it has."""
 
 from limbeck.teachers.base import Teacher
+from limbeck.teachers.ema import Ema
 from limbeck.teachers.frozen import Frozen
 from limbeck.teachers.predictor import Predictor
+from limbeck.teachers.snapshot import Snapshot
 
-__all__ = ["Frozen", "Predictor", "Teacher"]
+__all__ = ["Ema", "Frozen", "Predictor", "Snapshot", "Teacher"]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from limbeck.recipes import distillation
+from limbeck.recipes import setup
 from limbeck.tasks import Classification
 from limbeck.train import loop
 
@@ -98,7 +98,7 @@ def test_ctrl_c_before_anything_is_written(limbeck, small, monkeypatch):
     def pressed(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(distillation, "open_given", pressed)
+    monkeypatch.setattr(setup, "open_given", pressed)
     stopped = limbeck("distill", *PAIR, *small, "--out", "run")
     assert stopped.code == 130
     assert stopped.err == "limbeck: stopped before the run began; nothing was written.\n"

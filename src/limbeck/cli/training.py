@@ -92,8 +92,10 @@ def train(
 def distill(
     config: Config = None,
     teacher: Annotated[
-        str | None,
-        typer.Option(help="timm:NAME, torchvision:NAME, run:DIR, cnn:16-32, mlp:64-64, plugin:FUNCTION."),
+        list[str] | None,
+        typer.Option(
+            help="timm:NAME, torchvision:NAME, run:DIR, cnn:16-32, mlp:64-64, plugin:FUNCTION (repeatable)."
+        ),
     ] = None,
     student: Annotated[str | None, typer.Option(help="Likewise.")] = None,
     data: Data = None,
@@ -110,6 +112,20 @@ def distill(
     ] = None,
     student_pretrained: Annotated[
         bool | None, typer.Option("--student-pretrained", help="Start the student from the zoo's weights.")
+    ] = None,
+    scheme: Annotated[
+        str | None, typer.Option(help="Who teaches whom, as `limbeck schemes` lists it; Offline unless told.")
+    ] = None,
+    unlabelled: Annotated[
+        str | None,
+        typer.Option(help="Samples without labels: folder:PATH, or any data, whose labels are not read."),
+    ] = None,
+    labels: Annotated[
+        float | None,
+        typer.Option(help="How many training samples keep their labels: a share below 1, or a number."),
+    ] = None,
+    ratio: Annotated[
+        float | None, typer.Option(help="Unlabelled samples for each labelled one in a batch.")
     ] = None,
     loss: Loss = None,
     also: Also = None,
@@ -135,7 +151,9 @@ def distill(
     from limbeck.recipes.flags import also_of, amount_of
 
     flags = {
-        "teacher": teacher, "student": student, "data": data, "teacher_weights": teacher_weights,
+        "teacher": teacher[0] if teacher else None, "teachers": (teacher or [])[1:] or None, "scheme": scheme,
+        "unlabelled": unlabelled, "labels": labels, "ratio": ratio, "student": student,
+        "data": data, "teacher_weights": teacher_weights,
         "teacher_pretrained": teacher_pretrained, "student_pretrained": student_pretrained, "loss": loss,
         "also": also_of(also), "pairs": pair, "temperature": amount_of(temperature),
         "kd_weight": amount_of(kd_weight), "task_weight": amount_of(task_weight),

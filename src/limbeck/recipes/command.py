@@ -30,10 +30,11 @@ def run_distill(
 ) -> None:
     """Distil as the layers of settings say, and print the outcome."""
     settings = settings_from(DistillConfig, *layers).model_dump()
-    names = {key: settings.pop(key) for key in ("teacher", "student", "data")}
+    teachers = [each for each in (settings.pop("teacher"), *settings.pop("teachers")) if each is not None]
+    names = {key: settings.pop(key) for key in ("student", "data")}
     try:
         result = distill(
-            **names, out=out, plugins=_texts(plugins), resume=resume, show=Show(console), **settings
+            teachers, **names, out=out, plugins=_texts(plugins), resume=resume, show=Show(console), **settings
         )
     except KeyboardInterrupt as error:
         raise _stopped("distill", out, plugins) from error

@@ -5,6 +5,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from limbeck.recipes.knowledge import Knowledge
+from limbeck.recipes.schemes import AnyScheme, SchemeRecipe
+from limbeck.recipes.schemes.offline import OfflineRecipe
 from limbeck.train.plan import Plan
 
 
@@ -39,10 +41,20 @@ class DistillConfig(DataSettings):
         (1.0, 1.0)
     """
 
-    teacher: str
-    """`timm:NAME`, `torchvision:NAME`, `run:DIR`, `cnn:16-32`, `mlp:64-64` or `plugin:FUNCTION`."""
     student: str
-    """Likewise."""
+    """`timm:NAME`, `torchvision:NAME`, `run:DIR`, `cnn:16-32`, `mlp:64-64` or `plugin:FUNCTION`."""
+    teacher: str | None = None
+    """Likewise; schemes without a teacher take none."""
+    teachers: list[str] = Field(default_factory=list)
+    """Further teachers, for the schemes that take several."""
+    scheme: AnyScheme = Field(default_factory=OfflineRecipe)
+    """Who teaches whom, as `limbeck schemes` lists it: a name, or a name with settings."""
+    unlabelled: str | None = None
+    """Samples without labels: `folder:PATH` with images, or any data whose labels are then not read."""
+    labels: float | None = Field(default=None, gt=0)
+    """Of the training samples, how many keep their labels: a share below 1, or a number. The rest is unlabelled."""
+    ratio: float | None = Field(default=None, gt=0)
+    """Unlabelled samples for each labelled one in a batch; in proportion to their numbers unless told."""
     teacher_weights: str | None = None
     """A .safetensors or weights-only .pt file for the teacher; without weights, the run trains it first."""
     student_weights: str | None = None
@@ -70,9 +82,14 @@ class DistillConfig(DataSettings):
     teacher_train: Plan | None = None
     """How the teacher is trained, where it comes without weights; as `train` unless told."""
 
+    def recipe(self) -> SchemeRecipe:
+        """Return who teaches whom."""
+        found: SchemeRecipe = self.scheme
+        return found
+
     def plan_of(self, role: str, weights: str | None = None) -> Plan | None:
         """Return how a model is trained: ``None`` for a teacher that comes with weights."""
-        if role == "student":
+        if role != "teacher":
             return self.train
         return None if weights is not None else self.teacher_train or self.train
 

@@ -1,37 +1,34 @@
 """Teacher, student and data in; a smaller model and the proof of what it gained out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from torch import nn
 
-from limbeck.data import Data
 from limbeck.errors import LimbeckError
 from limbeck.evaluate import Fidelity, fidelity
 from limbeck.evaluate.quality import predictor
 from limbeck.models import Model, save_model
-from limbeck.models.model import Inputs
 from limbeck.recipes.candidates import Candidate, Given, check_outputs, name_of, task_for
 from limbeck.recipes.config import DistillConfig
 from limbeck.recipes.folder import check_place, open_folder, write_history
-from limbeck.recipes.lessons import Lessons
-from limbeck.recipes.measuring import Measured, best_of, device_of, facts
+from limbeck.recipes.job import Job
+from limbeck.recipes.measuring import Composite, Measured, best_of, device_of, facts, facts_together
 from limbeck.recipes.recording import make_record, repeat_command, write_confusion
+from limbeck.recipes.rehearsal import Rehearsal
 from limbeck.recipes.settings import settings_from
-from limbeck.recipes.setup import GivenData, Reader, open_given, told_data
-from limbeck.recipes.tutor import Tutor, made_ready, ready_made
+from limbeck.recipes.setup import GivenData, Reader, told_data
+from limbeck.recipes.tutor import Tutor
 from limbeck.recipes.watching import Show, watchers_for
-from limbeck.recipes.wiring import Wiring
 from limbeck.report.record import RunRecord
-from limbeck.schemes import Supervised
 from limbeck.tasks import Task
-from limbeck.teachers import Frozen, Teacher
-from limbeck.train import Stage, fit_stages
+from limbeck.teachers import Teacher
 from limbeck.train.engine import processes, wait_for_all
 
-SMALL = 4  # samples to try losses on: what relates samples needs up to three
+GivenTeacher: TypeAlias = Given | Teacher | Sequence[Given | Teacher] | None
+"""One teacher, several, or none where the scheme has none."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +56,7 @@ class Distilled:
 
 
 def distill(
-    teacher: Given | Teacher,
+    teacher: GivenTeacher,
     student: Given,
     data: GivenData,
     out: str | Path,
@@ -77,7 +74,8 @@ def distill(
 
     Args:
         teacher: a spec such as ``"timm:resnet34"`` or ``"run:runs/teacher"``, a trained module, or any
-            :class:`limbeck.teachers.Teacher`.
+            :class:`limbeck.teachers.Teacher`; a list of them for the schemes with several, ``None`` for those
+            without.
         student: a spec, a module (each seed starts from its weights), or a function that makes a module.
         data: a door such as ``"folder:photos"``, or your own (train, validation, test) datasets or loaders.
         out: the run folder to make.
@@ -100,200 +98,177 @@ def distill(
         >>> run.record.gain.verdict
         'no evidence'
     """
-    named = {"teacher": name_of(teacher), "student": name_of(student), "data": name_of(data)}
+    teachers = _as_list(teacher)
+    names = [name_of(each) for each in teachers]
+    named: dict[str, Any] = {"student": name_of(student), "data": name_of(data)}
+    named |= {"teacher": names[0]} if names else {}
+    named |= {"teachers": names[1:]} if names[1:] else {}
     config = settings_from(DistillConfig, named, settings)
+    config.recipe().refuse(config)
     check_place(out, resume, [config.train, config.teacher_train], config.trackers)
-    job = _prepared(config, teacher, student, data, task, plugins)
+    job = _opened(config, teachers, student, data, task, plugins)
+    trainings = _rehearsed(job)
     folder = open_folder(out, job.config, resume)
-    return job.run(folder, show or Show())
+    return _run(job, folder, show or Show(), trainings)
 
 
-def _prepared(
+def _as_list(teacher: GivenTeacher) -> list[Given | Teacher]:
+    if teacher is None:
+        return []
+    return list(teacher) if isinstance(teacher, list | tuple) else [teacher]  # type: ignore[list-item]
+
+
+def _opened(
     config: DistillConfig,
-    teacher: Given | Teacher,
+    teachers: Sequence[Given | Teacher],
     student: Given,
     given_data: GivenData,
     task: Task | None,
     plugins: Sequence[str],
-) -> "_Distillation":
+) -> Job:
     """Open data and models; all that is wrong with the models is told together."""
-    data = open_given(given_data, config)
+    data = config.recipe().data(given_data, config)
     task = task or task_for(data)
-    config = config.model_copy(update={"kd": config.kd.for_task(task.name, len(data.classes or ()) or None)})
-    wanted = {
-        "teacher": (teacher, config.teacher_weights, config.teacher_pretrained, config.teacher_size),
-        "student": (student, config.student_weights, config.student_pretrained, config.student_size),
-    }
-    candidates = {
-        role: Candidate(given, role, data, task, weights, pretrained, size, plugins)
-        for role, (given, weights, pretrained, size) in wanted.items()
-    }
-    job = _Distillation(config, data, task, candidates["teacher"], candidates["student"], plugins)
+    kd = config.recipe().knowledge(config.kd).for_task(task.name, len(data.classes or ()) or None)
+    config = config.model_copy(update={"kd": kd})
+    doors = [Candidate(each, "teacher", data, task, plugins=plugins) for each in teachers]
+    if doors:
+        doors[0] = replace(
+            doors[0],
+            weights=config.teacher_weights,
+            pretrained=config.teacher_pretrained,
+            size=config.teacher_size,
+        )
+    own = (config.student_weights, config.student_pretrained, config.student_size)
+    job = Job(config, data, task, doors, Candidate(student, "student", data, task, *own, plugins), plugins)
+    job = config.recipe().arranged(job)
     wrong = []
-    for candidate in candidates.values():
+    for candidate in (*job.teachers, job.student):
         try:
-            job.check(candidate)
+            _check(job, candidate)
         except LimbeckError as error:
             wrong.append(str(error))
     if wrong:
         raise LimbeckError("\n".join(wrong))
-    job.check_lessons()
     return job
 
 
-@dataclass
-class _Distillation:
-    """One run, with everything open and checked."""
+def _check(job: Job, candidate: Candidate) -> None:
+    """Open a model once, run it on two samples, and see that its augmentations exist."""
+    if isinstance(candidate.given, Teacher):
+        return
+    model = candidate.open(job.config.train.seed)
+    reader = Reader(candidate.data, {candidate.role: model.inputs})
+    for augment in (job.config.augment, job.config.teacher_augment):
+        reader.feed(augment, 0)
+    classes = len(candidate.data.classes) if candidate.data.classes else None
+    plan = job.config.plan_of(candidate.role, model.weights)
+    check_outputs(model, reader.few().inputs, job.task, classes, candidate.role, plan)
 
-    config: DistillConfig
-    data: Data
-    task: Task
-    teacher: Candidate
-    student: Candidate
-    plugins: Sequence[str]
-    measured: dict[str, Measured] = field(default_factory=dict)
-    history: list[dict[str, Any]] = field(default_factory=list)
-    students: list[Model] = field(default_factory=list)
-    teacher_forwards: int = 0
 
-    def check(self, candidate: Candidate) -> None:
-        if isinstance(candidate.given, Teacher):
-            return
-        model = candidate.open(self.config.train.seed)
-        reader = Reader(self.data, {candidate.role: model.inputs})
-        for augment in (self.config.augment, self.config.teacher_augment):
-            reader.feed(augment, 0)
-        classes = len(self.data.classes) if self.data.classes else None
-        plan = self.config.plan_of(candidate.role, model.weights)
-        check_outputs(model, reader.few().inputs, self.task, classes, candidate.role, plan)
+def _rehearsed(job: Job) -> int:
+    """Try every training on a few samples; return how many there will be."""
+    rehearsal = Rehearsal.of(job)
+    recipe = job.config.recipe()
+    tutor = recipe.tutor(rehearsal)
+    once = rehearsal.trainings
+    seed = job.seeds[0]
+    if job.config.alone:
+        recipe.alone(rehearsal, seed)
+    recipe.teach(rehearsal, tutor, seed)
+    return once + len(job.seeds) * (rehearsal.trainings - once)
 
-    def check_lessons(self) -> None:
-        """Wire what is taught between networks that are not trained yet, and try it on two samples."""
-        student = self.student.open(self.config.train.seed)
-        if isinstance(self.teacher.given, Teacher):
-            tutor = ready_made(self.teacher.given, self.teacher)
-            lessons = self.lessons(student, tutor.teacher, tutor.inputs, 0)
-        else:
-            teacher = self.teacher.open(self.config.train.seed)
-            lessons = self.lessons(student, Frozen(teacher.module, precision="fp32"), teacher.inputs, 0)
-        lessons.check(self.config.train)
 
-    @property
-    def seeds(self) -> list[int]:
-        first = self.config.train.seed
-        return list(range(first, first + self.config.seeds))
+def _run(job: Job, folder: Path, show: Show, trainings: int) -> Distilled:
+    """Train and measure everything, then write the run down."""
+    recipe, students = job.config.recipe(), []
+    job.folder = folder
+    show.tell(_summary(job))
+    with watchers_for(show, folder, job.config, trainings) as watchers:
+        job.watchers = watchers
+        tutor = recipe.tutor(job)
+        for seed in job.seeds:
+            if job.config.alone:
+                recipe.alone(job, seed)
+            students.append(recipe.teach(job, tutor, seed))
+    measured = job.measured["student"]
+    assert isinstance(measured, Measured)
+    chosen = students[best_of(measured.validation, job.task.higher_is_better)]
+    record = _record(job, tutor, chosen)
+    if processes()[0] == 0:
+        _write(job, record, chosen)
+    wait_for_all()
+    return Distilled(chosen.module, folder, record)
 
-    def run(self, folder: Path, show: Show) -> Distilled:
-        roles = ["alone", "student"] if self.config.alone else ["student"]
-        show.tell(self.summary())
-        with watchers_for(show, folder, self.config, len(self.seeds) * len(roles)) as watchers:
-            tutor = self.tutor(folder, watchers)
-            for seed in self.seeds:
-                for role in roles:
-                    self.one(role, seed, tutor, folder, watchers)
-        chosen = self.students[best_of(self.measured["student"].validation, self.task.higher_is_better)]
-        record = self.record(folder, tutor, chosen)
-        if processes()[0] == 0:
-            self.write(folder, record, chosen)
-        wait_for_all()
-        return Distilled(chosen.module, folder, record)
 
-    def summary(self) -> str:
-        """Say what is about to be done."""
-        seeds = f"{len(self.seeds)} paired seeds" if self.config.alone else f"{len(self.seeds)} seeds"
-        return f"{told_data(self.data)}\n{self.config.teacher} teaches {self.config.student}, {seeds}."
+def _summary(job: Job) -> str:
+    """Say what is about to be done."""
+    config, seeds = job.config, len(job.seeds)
+    told = f"{seeds} paired seeds" if config.alone else f"{seeds} seeds"
+    teachers = " and ".join(each for each in (config.teacher, *config.teachers) if each is not None)
+    what = (
+        f"{teachers} teach{'es' if not config.teachers else ''} {config.student}"
+        if teachers
+        else config.student
+    )
+    named = "" if config.recipe().name == "Offline" else f" ({config.recipe().name})"
+    return f"{told_data(job.data)}\n{what}{named}, {told}."
 
-    def tutor(self, folder: Path, watchers: Any) -> Tutor:
-        if isinstance(self.teacher.given, Teacher):
-            tutor = ready_made(self.teacher.given, self.teacher)
-        else:
-            tutor = made_ready(self.teacher, self.config, folder, watchers)
-        if tutor.measured is not None:
-            self.measured["teacher"] = tutor.measured
-        self.history += tutor.history
-        return tutor
 
-    def one(self, role: str, seed: int, tutor: Tutor, folder: Path, watchers: Any) -> None:
-        """Train one student, alone or taught, and measure it."""
-        model = self.student.open(seed)
-        inputs = {"student": model.inputs}
-        module = model.module
-        stages = [Stage("alone", lambda: Supervised(module, self.task))]
-        if role == "student":
-            lessons = self.lessons(model, tutor.teacher, tutor.inputs, seed)
-            stages = lessons.stages()
-            model = lessons.deployed(model)
-            inputs["teacher"] = tutor.inputs
-        run = fit_stages(
-            stages,
-            Reader(self.data, inputs).feed(self.config.augment, seed),
-            self.config.train.model_copy(update={"seed": seed}),
-            folder=folder / "checkpoints" / f"{role}-{seed}",
-            resume=True,
-            watchers=watchers,
-            label=role,
-        )
-        self.history += run.history
-        reader = Reader(self.data, {"student": model.inputs})
-        self.measured.setdefault(role, Measured(role, model)).take(run, model, reader, self.task, "student")
-        self.teacher_forwards += run.teacher_forwards
-        if role == "student":
-            self.students.append(model)
+def _record(job: Job, tutor: Tutor | None, chosen: Model) -> RunRecord:
+    entries = {
+        key: facts(each, _example(job, each))
+        for key, each in job.measured.items()
+        if isinstance(each, Measured)
+    }
+    for key, each in job.measured.items():
+        if isinstance(each, Composite):
+            members = [entries[name] for name, found in job.measured.items() if found in each.members]
+            entries[key] = facts_together(each, members)
+    return make_record(
+        kind="distill",
+        config=job.config,
+        command=repeat_command("distill", job.folder, job.plugins, job.config),
+        seeds=job.seeds,
+        data=job.data,
+        task=job.task,
+        models=[entries[key] for key in job.measured],
+        measured=job.measured,
+        protocol={
+            "teacher": None if tutor is None else "fixed",
+            "teacher_trained_here": tutor is not None and tutor.trained_here,
+            "selection": "best validation epoch" if job.config.train.select == "best" else "last epoch",
+        },
+        fidelity=None if tutor is None else _fidelity(job, tutor, chosen),
+        teacher_forwards=job.teacher_forwards,
+        teacher_precision=None if tutor is None else tutor.precision(),
+        history=job.history,
+        extra={"notes": job.notes, **job.extra},
+    )
 
-    def lessons(self, model: Model, teacher: Teacher, inputs: Inputs, seed: int) -> Lessons:
-        """Return what the student is taught, wired between its layers and the teacher's."""
-        few = Reader(self.data, {"student": model.inputs, "teacher": inputs}).few(SMALL)
-        network = getattr(teacher, "model", None)
-        wiring = Wiring(
-            model.module,
-            network if isinstance(network, nn.Module) else None,
-            few.to(device_of(model.module)),
-            self.task,
-            self.data.train,
-            seed,
-        )
-        return Lessons(self.config.kd, wiring, teacher)
 
-    def record(self, folder: Path, tutor: Tutor, chosen: Model) -> RunRecord:
-        return make_record(
-            kind="distill",
-            config=self.config,
-            command=repeat_command("distill", folder, self.plugins, self.config),
-            seeds=self.seeds,
-            data=self.data,
-            task=self.task,
-            models=[facts(each, self.example(each)) for each in self.measured.values()],
-            measured=self.measured,
-            protocol={
-                "teacher": "fixed",
-                "teacher_trained_here": tutor.trained_here,
-                "selection": "best validation epoch" if self.config.train.select == "best" else "last epoch",
-            },
-            fidelity=self.fidelity(tutor, chosen),
-            teacher_forwards=self.teacher_forwards,
-            teacher_precision=tutor.precision(),
-        )
+def _fidelity(job: Job, tutor: Tutor, student: Model) -> Fidelity:
+    reader = job.reader({"student": student.inputs, **tutor.inputs})
+    return fidelity(
+        predictor(student.module, job.task),
+        lambda batch: tutor.teacher(batch, job.task),
+        reader.whole(job.data.test),
+        job.task,
+        device=device_of(student.module),
+    )
 
-    def fidelity(self, tutor: Tutor, student: Model) -> Fidelity:
-        reader = Reader(self.data, {"student": student.inputs, "teacher": tutor.inputs})
-        return fidelity(
-            predictor(student.module, self.task),
-            lambda batch: tutor.teacher(batch, self.task),
-            reader.whole(self.data.test),
-            self.task,
-            device=device_of(student.module),
-        )
 
-    def example(self, measured: Measured) -> Any:
-        """Return one sample as the model reads it."""
-        few = Reader(self.data, {measured.role: measured.model.inputs}).few(1)
-        return few.to(device_of(measured.model.module)).inputs
+def _example(job: Job, measured: Measured) -> Any:
+    """Return one sample as the model reads it."""
+    few = job.reader({measured.reads: measured.model.inputs}).few(1)
+    return few.to(device_of(measured.model.module)).inputs
 
-    def write(self, folder: Path, record: RunRecord, chosen: Model) -> None:
-        from limbeck.report import write_report
 
-        save_model(folder, "student", chosen, chosen.module.state_dict(), task=self.task.name)
-        write_history(folder, self.history)
-        write_confusion(folder, self.measured)
-        record.write(folder)
-        write_report(folder)
+def _write(job: Job, record: RunRecord, chosen: Model) -> None:
+    from limbeck.report import write_report
+
+    save_model(job.folder, "student", chosen, chosen.module.state_dict(), task=job.task.name)
+    write_history(job.folder, job.history)
+    write_confusion(job.folder, job.measured)
+    record.write(job.folder)
+    write_report(job.folder)

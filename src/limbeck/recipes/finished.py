@@ -107,6 +107,8 @@ class Finished:
         if self.has("teacher"):
             return self.model("teacher", data)
         config = self.config
+        if config.teacher is None:
+            raise LimbeckError(f"{config.recipe().name} has no teacher.")
         if config.teacher.startswith(OBJECT):
             raise LimbeckError(
                 f"The teacher of {self.folder} was given in Python, which cannot be opened again: name one with "

@@ -2,25 +2,30 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
-import torch
 from torch import nn
 
 from limbeck.errors import LimbeckError
+from limbeck.losses import KD
 from limbeck.models import Model
 from limbeck.models.borrowed import BorrowedClassifier
 from limbeck.recipes.borrowing import borrow
 from limbeck.recipes.knowledge import Knowledge, Taught
+from limbeck.recipes.trial import try_stages
 from limbeck.recipes.wiring import Wiring
 from limbeck.schemes import Offline, Preparation, Scheme, Supervised, Term
 from limbeck.schemes.schedule import Schedule
+from limbeck.tasks import Task
 from limbeck.teachers import Teacher
 from limbeck.train import Plan, Stage
-from limbeck.train.batches import check_batches
-from limbeck.train.engine import processes
-from limbeck.train.stages import shared
 
 Weighted = tuple[Taught, float | Schedule]
+Make: TypeAlias = Callable[
+    [nn.Module, Teacher, Sequence[Term], Task, float | Schedule | None],
+    Scheme,
+]
+"""Makes a scheme of student, teacher, terms, task and the weight of the labels."""
 
 
 @dataclass
@@ -31,12 +36,14 @@ class Lessons:
         kd: what is taught.
         wiring: the networks.
         teacher: who teaches.
+        make: makes the scheme of the main stage; hints before it are always offline.
         borrowed: what is shipped in place of the bare student, once the stages are made (SimKD).
     """
 
     kd: Knowledge
     wiring: Wiring
     teacher: Teacher
+    make: Make = Offline
     borrowed: BorrowedClassifier | None = None
 
     def stages(self) -> list[Stage]:
@@ -47,6 +54,7 @@ class Lessons:
         """
         first = self.kd.taught()
         if first.loss == "SimKD":
+            self._refuse_other_schemes()
             return [Stage("distillation", self._borrowing())]
         if first.kind.first_stage and not first.kind.prepares and self._share(first):
             return self._after_hints(first)
@@ -55,12 +63,20 @@ class Lessons:
         task_weight = self._task_weight(everything)
         preparing = [taught for taught, _ in everything if taught.kind.prepares]
         if not preparing:
-            return [Stage("distillation", lambda: self._offline(terms, task_weight))]
+            return [Stage("distillation", lambda: self._main(terms, task_weight))]
         share = max(map(self._share, preparing))
         return [
             Stage("preparation", lambda: self._preparation(terms), share),
             Stage("distillation", lambda: self._prepared(terms, task_weight), 1 - share),
         ]
+
+    def _refuse_other_schemes(self) -> None:
+        stock = self.make(self.wiring.student, self.teacher, [Term(KD())], self.wiring.task, 1.0)
+        if type(stock) is not Offline:
+            raise LimbeckError(
+                f"SimKD ships the student with its teacher's classifier, which {type(stock).__name__} cannot: take it "
+                "with the scheme Offline."
+            )
 
     def _share(self, taught: Taught) -> float:
         return taught.kind.first_stage if self.kd.first_stage is None else self.kd.first_stage
@@ -80,7 +96,7 @@ class Lessons:
                 "loss itself."
             )
         terms, task_weight = self.wiring.terms(following), self._task_weight(following)
-        return [*stages, Stage("distillation", lambda: self._offline(terms, task_weight), 1 - share)]
+        return [*stages, Stage("distillation", lambda: self._main(terms, task_weight), 1 - share)]
 
     def check(self, plan: Plan) -> None:
         """Make the stages and try each on the example, so that nothing is refused after training has begun.
@@ -92,26 +108,7 @@ class Lessons:
             LimbeckError: layers that do not fit, or before which nothing learns; fewer epochs than stages; batches
                 smaller than a loss needs.
         """
-        if not any(each.requires_grad for each in self.wiring.student.parameters()):
-            raise LimbeckError(
-                "No parameter of the student learns (requires_grad is False for all, as Frozen makes them): give "
-                "it another network."
-            )
-        stages = self.stages()
-        if len(stages) > 1:
-            shared(stages, plan.epochs)
-        for stage in stages:
-            scheme = stage.scheme()
-            check_batches(scheme, plan, processes()[1])
-            scheme.eval()  # a trial must not count: no memory is filled, no statistics move
-            with torch.enable_grad():
-                parts = scheme(self.wiring.example)
-            idle = [name for name, part in parts.items() if not part.requires_grad]
-            if idle:
-                raise LimbeckError(
-                    f"{idle[0]} would teach nothing, as nothing that learns comes before the student's layer: name a "
-                    "later one."
-                )
+        try_stages(self.stages(), self.wiring.example, plan)
 
     def deployed(self, model: Model) -> Model:
         """Return the model that is shipped: the student, or the student with its teacher's classifier."""
@@ -135,6 +132,9 @@ class Lessons:
         if first.loss == self.kd.taught().loss:
             return self.kd.weights()[0]
         return self.kd.after()[0]
+
+    def _main(self, terms: Sequence[Term], task_weight: float | Schedule | None) -> Scheme:
+        return self.make(self.wiring.student, self.teacher, terms, self.wiring.task, task_weight)
 
     def _offline(self, terms: Sequence[Term], task_weight: float | Schedule | None) -> Offline:
         return Offline(self.wiring.student, self.teacher, terms, self.wiring.task, task_weight)
@@ -171,7 +171,7 @@ class Lessons:
     def _prepared(self, terms: Sequence[Term], task_weight: float | Schedule) -> Scheme:
         for term in terms:
             freeze_prepared(term.loss)
-        return self._offline(terms, task_weight)
+        return self._main(terms, task_weight)
 
     def _supervised(self) -> Scheme:
         return Supervised(self.wiring.student, self.wiring.task)

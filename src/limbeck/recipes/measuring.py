@@ -1,7 +1,7 @@
 """What is measured of each model of a run."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,13 +21,16 @@ class Measured:
     """One role's models over all seeds.
 
     Args:
-        role: ``"teacher"``, ``"alone"``, ``"student"`` or ``"model"``.
+        role: ``"teacher"``, ``"alone"``, ``"student"``, ``"assistant"`` and so on, as the record has it.
         model: one of them, for its size and speed.
         selected: test scores at the selected epoch, one for each seed.
         last: the same at the last epoch.
         validation: validation scores of the selected epochs.
         seconds: training time over all seeds.
         steps: optimizer steps of one training.
+        stage: number of its stage, or of the network among those of its role.
+        part: the part of the data that it was made for.
+        reads: which of a batch's inputs it reads; its role's unless told.
     """
 
     role: str
@@ -37,6 +40,9 @@ class Measured:
     validation: list[float | None] = field(default_factory=list)
     seconds: float = 0.0
     steps: int = 0
+    stage: int = 0
+    part: str = "all"
+    reads: str = ""
 
     def values(self, metric: str) -> list[float]:
         """Return a test score for each seed."""
@@ -61,6 +67,35 @@ class Measured:
         self.validation.append(run.best_score)
         self.seconds += run.seconds
         self.steps = run.steps
+
+
+@dataclass
+class Composite:
+    """A teacher made of several networks, measured as one.
+
+    Args:
+        role: as the record has it.
+        name: how the networks are put together.
+        members: the networks.
+        selected: test scores.
+        stage: number among the rows of its role.
+    """
+
+    role: str
+    name: str
+    members: list[Measured]
+    selected: list[Evaluation]
+    stage: int = 0
+    seconds: float = 0.0
+    steps: int = 0
+
+    def values(self, metric: str) -> list[float]:
+        """Return its test score."""
+        return [each.scores[metric] for each in self.selected]
+
+    def confusion(self) -> Tensor | None:
+        """Return its confusion matrix, where there is one."""
+        return self.selected[0].details.get("confusion")
 
 
 def scores_on_test(model: Model, reader: Reader, task: Task, role: str) -> Evaluation:
@@ -100,10 +135,37 @@ def facts(measured: Measured, example: Tensor) -> dict[str, Any]:
     """
     return {
         "role": measured.role,
+        "stage": measured.stage,
+        "part": measured.part,
         "name": measured.model.name,
         **cost(measured.model.module, example).to_dict(),
         "scores": summary(measured.selected),
         "last_scores": summary(measured.last),
+    }
+
+
+def facts_together(measured: Composite, members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the entry of several networks measured as one: their sizes added up, no latency.
+
+    Args:
+        measured: their scores.
+        members: their own entries.
+
+    Example:
+        >>> part = {"parameters": 3, "macs": None, "bytes": 12, "name": "mlp:1"}
+        >>> facts_together(Composite("teacher", "Ensemble", [], []), [part, part])["parameters"]
+        6
+    """
+    macs = [each["macs"] for each in members]
+    return {
+        "role": measured.role,
+        "stage": measured.stage,
+        "name": f"{measured.name} of {len(members)}",
+        "parameters": sum(each["parameters"] for each in members),
+        "macs": None if None in macs else sum(macs),
+        "bytes": sum(each["bytes"] for each in members),
+        "latency_ms": None,
+        "scores": summary(measured.selected),
     }
 
 

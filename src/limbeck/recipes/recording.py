@@ -4,7 +4,7 @@ import datetime
 import platform
 import shlex
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import limbeck
 from limbeck.data import Data
 from limbeck.evaluate import Fidelity, paired_gain
 from limbeck.files import replacing
-from limbeck.recipes.measuring import Measured
+from limbeck.recipes.measuring import Composite, Measured
 from limbeck.report.record import RunRecord
 from limbeck.tasks import Task
 
@@ -30,11 +30,13 @@ def make_record(
     data: Data,
     task: Task,
     models: Sequence[dict[str, Any]],
-    measured: dict[str, Measured],
+    measured: Mapping[str, Measured | Composite],
     protocol: dict[str, Any],
     fidelity: Fidelity | None = None,
     teacher_forwards: int = 0,
     teacher_precision: dict[str, Any] | None = None,
+    history: Sequence[Mapping[str, Any]] = (),
+    extra: Mapping[str, Any] | None = None,
 ) -> RunRecord:
     """Return the record of a run.
 
@@ -51,6 +53,8 @@ def make_record(
         fidelity: student against teacher.
         teacher_forwards: samples run through the teacher while distilling.
         teacher_precision: what the frozen teacher ran in, and why.
+        history: rows of every training, from which the stages are told.
+        extra: further entries, by their names in the record.
     """
     return RunRecord.model_validate(
         {
@@ -76,8 +80,26 @@ def make_record(
             "environment": environment(),
             "teacher_precision": teacher_precision,
             "skipped": list(data.skipped),
+            "stages": _stages(history),
+            **(extra or {}),
         }
     )
+
+
+def _stages(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return what was trained, in order: each training of each network, over all seeds."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    for row in history:
+        key = (str(row["role"]), str(row.get("stage", row["role"])))
+        entry = found.setdefault(
+            key, {"network": key[0], "stage": key[1], "seeds": [], "epochs": 0, "steps": 0}
+        )
+        if row["seed"] not in entry["seeds"]:
+            entry["seeds"].append(row["seed"])
+            entry["epochs"], entry["steps"], entry["first"] = 0, 0, row
+        entry["epochs"] += 1
+        entry["steps"] = row["step"]
+    return [{key: value for key, value in each.items() if key != "first"} for each in found.values()]
 
 
 def _data_facts(data: Data) -> dict[str, Any]:
@@ -93,7 +115,7 @@ def _data_facts(data: Data) -> dict[str, Any]:
     }
 
 
-def _gain(measured: dict[str, Measured], task: Task) -> dict[str, Any] | None:
+def _gain(measured: Mapping[str, Measured | Composite], task: Task) -> dict[str, Any] | None:
     if "alone" not in measured or "student" not in measured:
         return None
     teacher = measured["teacher"].values(task.metric)[0] if "teacher" in measured else None
@@ -159,7 +181,12 @@ def repeat_command(verb: str, out: Path, plugins: Sequence[str], config: BaseMod
         >>> repeat_command("train", Path("runs/a"), [], TrainConfig(model="mlp:4", data="digits"))
         'limbeck train runs/a/config.yaml --out runs/a-again'
     """
-    given = [str(value) for value in config.model_dump().values() if str(value).startswith("python:")]
+    values = [
+        each
+        for value in config.model_dump().values()
+        for each in (value if isinstance(value, list) else [value])
+    ]
+    given = [str(value) for value in values if str(value).startswith("python:")]
     if given:
         names = ", ".join(each.removeprefix("python:") for each in given)
         return f"limbeck.{verb}(…) in Python: this run was given objects ({names}), which no command can name"
@@ -169,7 +196,7 @@ def repeat_command(verb: str, out: Path, plugins: Sequence[str], config: BaseMod
     return shlex.join(words)
 
 
-def write_confusion(out: Path, measured: dict[str, Measured]) -> None:
+def write_confusion(out: Path, measured: Mapping[str, Measured | Composite]) -> None:
     """Write ``confusion.npz``: one (C, C) table for each role that has one, summed over seeds."""
     found = {role: each.confusion() for role, each in measured.items()}
     tables = {role: table.numpy() for role, table in found.items() if table is not None}

@@ -52,6 +52,8 @@ def _grouped(kind: type[Settings], layer: Mapping[str, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, given in layer.items():
         value = given.model_dump() if hasattr(given, "model_dump") else given
+        if key == "scheme" and isinstance(value, str):  # a name in one layer, its settings in another
+            value = {"name": value}
         group = SHORT.get(key)
         if group in kind.model_fields and key not in kind.model_fields:
             result = merged(result, {group: {key: value}})

@@ -10,7 +10,7 @@ from limbeck.data import Data, Views, augmentation, dataset_data, default_augmen
 from limbeck.data.loader import Loader, Part
 from limbeck.errors import LimbeckError, did_you_mean
 from limbeck.models.model import Inputs
-from limbeck.recipes.config import DataSettings
+from limbeck.recipes.config import DataSettings, DistillConfig
 from limbeck.train import Feed
 from limbeck.train.engine import processes
 from limbeck.types import Batch
@@ -52,6 +52,11 @@ def open_given(given: GivenData, settings: DataSettings) -> Data:
         size=settings.size,
         limit=settings.limit,
     )
+
+
+def open_transfer_set(given: GivenData, settings: DistillConfig) -> Data:
+    """Open the data of a distillation, with the samples that have no labels."""
+    return open_given(given, settings)
 
 
 def _named_parts(given: Any) -> Mapping[str, Any]:
@@ -101,13 +106,18 @@ class Reader:
     def _inputs(self) -> Any:
         return next(iter(self.inputs.values())) if len(self.inputs) == 1 else dict(self.inputs)
 
-    def feed(self, augment: str | None, seed: int) -> Feed:
+    def feed(self, augment: str | Mapping[str, str] | None, seed: int, ratio: float | None = None) -> Feed:
         """Return the augmented training part and the plain validation part."""
         data = self.data
+        assert augment is None or isinstance(augment, str)
         name = augment if augment is not None else default_augmentation(data)
         drawn = augmentation(name, data.canvas) if name != "none" else None
         views = Views(data.source, drawn, self._inputs, seed=seed, canvas=data.canvas)
         return Feed(Part(views, data.train), self.part(data.validation) if len(data.validation) else None)
+
+    def labelled_feed(self, augment: str | Mapping[str, str] | None, seed: int, ratio: float | None) -> Feed:
+        """Return what a student without a teacher reads: labelled samples alone, in as many steps as with the rest."""
+        return self.feed(augment, seed, ratio)
 
     def part(self, indices: Tensor) -> Part:
         """Return a part as it is, for evaluation."""

@@ -35,7 +35,7 @@ def _undefined_as_none(value: object) -> object:
 
 Number = Annotated[float | None, BeforeValidator(_undefined_as_none)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-Role = Literal["teacher", "assistant", "peer", "alone", "student", "model"]
+Role = Literal["teacher", "assistant", "peer", "specialist", "generation", "alone", "student", "model"]
 
 
 class _Part(BaseModel):
@@ -198,6 +198,20 @@ class Exported(_Part):
     """Largest absolute difference of an output from PyTorch's."""
 
 
+class Stage(_Part):
+    """One training of one network; the same over all seeds."""
+
+    network: str
+    """What was trained: ``student``, ``assistant-1``, ``teacher``."""
+    stage: str
+    """Its name among that network's trainings."""
+    seeds: list[int]
+    epochs: NonNegativeInt
+    """Epochs of one seed, the last one's."""
+    steps: NonNegativeInt
+    """Optimizer steps up to its end, of one seed."""
+
+
 class RunRecord(_Part):
     """Everything a run's ``run.json`` holds.
 
@@ -232,6 +246,10 @@ class RunRecord(_Part):
     exported: Exported | None = None
     skipped: list[str] = Field(default_factory=list)
     """Unreadable files left out on request."""
+    stages: list[Stage] = Field(default_factory=list)
+    """Every training of the run, in order."""
+    notes: list[str] = Field(default_factory=list)
+    """What the reader should know of how the run was made, a sentence each."""
 
     @classmethod
     def json_schema(cls) -> dict[str, Any]:

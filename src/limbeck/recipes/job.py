@@ -1,0 +1,264 @@
+"""One distillation with everything open: what a scheme's recipe trains, measures and keeps by."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from torch import nn
+
+from limbeck.data import Data
+from limbeck.evaluate.quality import evaluate
+from limbeck.models import Model, save_model
+from limbeck.models.model import Inputs
+from limbeck.recipes.candidates import Candidate, Given, as_they_are
+from limbeck.recipes.config import DistillConfig
+from limbeck.recipes.course import Course
+from limbeck.recipes.knowledge import Knowledge
+from limbeck.recipes.lessons import Lessons, Make
+from limbeck.recipes.measuring import Composite, Measured, device_of, scores_on_test
+from limbeck.recipes.setup import Reader
+from limbeck.recipes.tutor import Tutor
+from limbeck.recipes.wiring import Wiring
+from limbeck.schemes import Offline, Supervised
+from limbeck.tasks import Task
+from limbeck.teachers import Frozen, Teacher
+from limbeck.train import Feed, Plan, Run, Stage, fit_stages
+from limbeck.train.engine import processes
+
+SMALL = 4
+"""Samples to try losses on: what relates samples needs up to three."""
+
+
+@dataclass
+class Job:
+    """What a recipe works with.
+
+    Args:
+        config: the run's settings.
+        data: the samples.
+        task: what the labels mean.
+        teachers: the doors of the teachers, in the order given.
+        student: the student's door.
+        plugins: files of the person's own factories.
+        folder: of the run, once there is one.
+        watchers: told of every training.
+        measured: what was measured, by key: ``alone``, ``student``, ``teacher``, ``assistant-1`` and so on.
+        history: rows of every training.
+        teacher_forwards: samples that teachers were asked about while students learnt.
+        notes: what the reader of the record should know, a sentence each.
+        extra: further entries of the record, by their names there.
+    """
+
+    config: DistillConfig
+    data: Data
+    task: Task
+    teachers: Sequence[Candidate]
+    student: Candidate
+    plugins: Sequence[str] = ()
+    folder: Path = Path()
+    watchers: Any = ()
+    measured: dict[str, Measured | Composite] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+    teacher_forwards: int = 0
+    notes: list[str] = field(default_factory=list)
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    rehearsal: ClassVar[bool] = False
+    """Whether nothing is trained, only tried."""
+
+    @property
+    def seeds(self) -> list[int]:
+        """Seeds of the students."""
+        first = self.config.train.seed
+        return list(range(first, first + self.config.seeds))
+
+    def candidate(self, given: Given, role: str) -> Candidate:
+        """Return the door of a further network, an assistant or a peer.
+
+        Args:
+            given: a spec, or a Python object.
+            role: for messages.
+        """
+        return Candidate(given, role, self.data, self.task, plugins=self.plugins)
+
+    def reader(self, inputs: Mapping[str, Inputs]) -> Reader:
+        """Return what reads the run's data for networks in these roles."""
+        return Reader(self.data, inputs)
+
+    def feed(
+        self, inputs: Mapping[str, Inputs], seed: int, augment: str | Mapping[str, str] | None = None
+    ) -> Feed:
+        """Return the augmented transfer set, unlabelled samples mixed in, and the validation part."""
+        wanted = augment if augment is not None else self.config.augment
+        return self.reader(inputs).feed(wanted, seed, self.config.ratio)
+
+    def labelled_feed(
+        self, inputs: Mapping[str, Inputs], seed: int, augment: str | Mapping[str, str] | None = None
+    ) -> Feed:
+        """Return the same without the unlabelled samples, in as many steps."""
+        wanted = augment if augment is not None else self.config.augment
+        return self.reader(inputs).labelled_feed(wanted, seed, self.config.ratio)
+
+    def teacher(self, candidate: Candidate, key: str = "teacher", role: str = "teacher") -> Tutor:
+        """Return a teacher ready to teach: opened, trained on the labels if it came without weights, frozen.
+
+        Args:
+            candidate: its door.
+            key: what its measurements and files are called.
+            role: which of a batch's inputs it reads.
+        """
+        if isinstance(candidate.given, Teacher):
+            return Tutor(candidate.given, {role: as_they_are(candidate.data)})
+        plan = self.config.teacher_train or self.config.train
+        model = candidate.open(plan.seed)
+        if model.weights is not None:
+            self.measure(key, "teacher", model, None, role)
+            return Tutor(self.frozen(model, role), {role: model.inputs})
+        inputs = {role: model.inputs}
+        augment = self.config.teacher_augment
+        course = Course(
+            [Stage(key, lambda: Supervised(model.module, self.task, role))],
+            model,
+            inputs,
+            feed=lambda: Reader(candidate.data, inputs).labelled_feed(
+                augment if augment is not None else self.config.augment, plan.seed, None
+            ),
+            plan=plan,
+        )
+        run = self.fit(key, course)
+        self.measure(key, "teacher", model, run, role)
+        self.keep(key, model)
+        return Tutor(self.frozen(model, role), inputs, trained_here=True)
+
+    def frozen(self, model: Model, role: str = "teacher") -> Frozen:
+        """Return a trained network as a teacher, its precision chosen by the evidence of 64 samples."""
+        teacher = Frozen(model.module, precision=self.config.teacher_precision, role=role)
+        teacher.calibrate(self.reader({role: model.inputs}).few(64), self.task)
+        return teacher
+
+    def lessons(
+        self,
+        model: Model,
+        tutor: Tutor,
+        seed: int,
+        make: Make = Offline,
+        kd: Knowledge | None = None,
+    ) -> Lessons:
+        """Return what a student is taught, wired between its layers and its teacher's.
+
+        Args:
+            model: the student.
+            tutor: who teaches.
+            seed: of adapters and learnable losses.
+            make: makes the main stage's scheme.
+            kd: what is taught; the run's unless told.
+        """
+        network = getattr(tutor.teacher, "model", None)
+        wiring = self.wiring(model, network if isinstance(network, nn.Module) else None, tutor.inputs, seed)
+        return Lessons(kd or self.config.kd, wiring, tutor.teacher, make)
+
+    def wiring(
+        self, model: Model, other: nn.Module | None, inputs: Mapping[str, Inputs], seed: int
+    ) -> Wiring:
+        """Return what terms between a student and another network are made by.
+
+        Args:
+            model: the student.
+            other: the network it learns from.
+            inputs: what that one is fed, by role.
+            seed: of adapters and learnable losses.
+        """
+        few = self.reader({"student": model.inputs, **inputs}).few(SMALL).to(device_of(model.module))
+        return Wiring(model.module, other, few, self.task, self.data.train, seed)
+
+    def fit(self, key: str, course: Course, seed: int | None = None) -> Run:
+        """Go through a course, or on with it where it was interrupted.
+
+        Args:
+            key: what files and history call it.
+            course: the trainings.
+            seed: of the student; ``None`` for what the run trains once.
+        """
+        plan = course.plan or self.config.train
+        plan = plan if seed is None else plan.model_copy(update={"seed": seed})
+        run = fit_stages(
+            course.stages,
+            self._feed_of(course, plan),
+            plan,
+            folder=self.folder / "checkpoints" / (key if seed is None else f"{key}-{seed}"),
+            resume=True,
+            watchers=self.watchers,
+            label=key,
+        )
+        self.history += run.history
+        self.teacher_forwards += run.teacher_forwards
+        return run
+
+    def _feed_of(self, course: Course, plan: Plan) -> Feed:
+        return course.feed() if course.feed else self.feed(course.inputs, plan.seed, course.augment)
+
+    def measure(
+        self,
+        key: str,
+        role: str,
+        model: Model,
+        run: Run | None,
+        reads: str | None = None,
+        *,
+        stage: int = 0,
+        part: str = "all",
+        data: Data | None = None,
+    ) -> None:
+        """Read the test part once for a trained network and remember its scores.
+
+        Args:
+            key: what the scores are kept under; those of several seeds under one.
+            role: its role in the record.
+            model: the network.
+            run: how it was trained, or ``None`` where it came with weights.
+            reads: which of a batch's inputs it reads; its role's unless told.
+            stage: number of its stage or of the network among those of its role, from 0.
+            part: the part of the data that it was made for.
+            data: whose test part is read; the run's unless told.
+        """
+        reader = Reader(data or self.data, {reads or role: model.inputs})
+        entry = self.measured.setdefault(
+            key, Measured(role, model, stage=stage, part=part, reads=reads or role)
+        )
+        assert isinstance(entry, Measured)
+        if run is None:
+            entry.selected.append(scores_on_test(model, reader, self.task, entry.reads))
+        else:
+            entry.take(run, model, reader, self.task, entry.reads)
+
+    def measure_together(self, key: str, role: str, tutor: Tutor, members: Sequence[str], stage: int) -> None:
+        """Measure a teacher made of several networks, whose sizes are added up.
+
+        Args:
+            key: what the scores are kept under.
+            role: its role in the record.
+            tutor: the teacher.
+            members: keys of the networks that it is made of.
+            stage: number of the row among those of its role.
+        """
+        device = self._device()
+        found = evaluate(
+            lambda batch: tutor.teacher(batch, self.task),
+            self.reader(tutor.inputs).batches(self.data.test),
+            self.task,
+            device=device,
+        )
+        made_of = [
+            each for each in (self.measured.get(member) for member in members) if isinstance(each, Measured)
+        ]
+        self.measured[key] = Composite(role, type(tutor.teacher).__name__, made_of, [found], stage)
+
+    def _device(self) -> Any:
+        networks = [each.model.module for each in self.measured.values() if isinstance(each, Measured)]
+        return device_of(networks[0]) if networks else "cpu"
+
+    def keep(self, key: str, model: Model) -> None:
+        """Write a network into the run's folder, where ``run:DIR#KEY`` finds it; by the first process alone."""
+        if processes()[0] == 0:
+            save_model(self.folder, key, model, model.module.state_dict(), task=self.task.name)

@@ -1,0 +1,33 @@
+"""The schemes of `limbeck distill --scheme`: their settings, and how each run is put together."""
+
+from typing import Annotated, Any, TypeAlias, Union
+
+from pydantic import BeforeValidator, Field
+
+from limbeck.errors import did_you_mean
+from limbeck.recipes.schemes.base import SchemeRecipe
+from limbeck.recipes.schemes.offline import OfflineRecipe
+
+RECIPES: tuple[type[SchemeRecipe], ...] = (OfflineRecipe,)
+"""Every scheme, in the order in which `limbeck schemes` lists them."""
+
+NAMES: dict[str, type[SchemeRecipe]] = {each.model_fields["name"].default: each for each in RECIPES}
+
+
+def _named(given: Any) -> Any:
+    """Let a scheme be given by its name alone, and refuse a name that is none."""
+    settings = {"name": given} if isinstance(given, str) else given
+    name = settings.get("name", "Offline") if isinstance(settings, dict) else None
+    if name is not None and name not in NAMES:
+        raise ValueError(f"no scheme {name!r}: `limbeck schemes` lists them.{did_you_mean(str(name), NAMES)}")
+    return {**settings, "name": name} if isinstance(settings, dict) else settings
+
+
+AnyScheme: TypeAlias = Annotated[
+    Union[RECIPES],  # type: ignore[valid-type]  # noqa: UP007  # a tuple made into a union
+    Field(discriminator="name"),
+    BeforeValidator(_named),
+]
+"""A scheme by its name, or its name with settings."""
+
+__all__ = ["NAMES", "RECIPES", "AnyScheme", "SchemeRecipe"]

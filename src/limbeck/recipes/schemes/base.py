@@ -1,0 +1,189 @@
+"""What every scheme's recipe answers; on its own, distillation from one frozen teacher."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+from torch import nn
+
+from limbeck.errors import LimbeckError
+from limbeck.recipes.knowledge import Knowledge
+from limbeck.schemes import Offline, Scheme, Supervised, Term
+from limbeck.schemes.schedule import Schedule
+from limbeck.tasks import Task
+from limbeck.teachers import Teacher
+
+if TYPE_CHECKING:
+    from limbeck.data import Data
+    from limbeck.models import Model
+    from limbeck.recipes.config import DistillConfig
+    from limbeck.recipes.course import Course
+    from limbeck.recipes.job import Job
+    from limbeck.recipes.setup import GivenData
+    from limbeck.recipes.tutor import Tutor
+
+MANY = 10**6
+"""As many as one likes."""
+
+
+class SchemeRecipe(BaseModel):
+    """Who teaches whom in a run: its settings, and how it is put together.
+
+    Everything goes through a :class:`~limbeck.recipes.job.Job`. A rehearsal calls the same methods with a job that
+    tries every training on a few samples and trains nothing, so what does not fit is refused before the first step.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
+
+    title: ClassVar[str]
+    """What the literature calls it."""
+    paper: ClassVar[str]
+    """Its source, for `limbeck schemes`."""
+    situation: ClassVar[str]
+    """When one takes it, in half a line."""
+    teachers: ClassVar[tuple[int, int]] = (1, 1)
+    """Fewest and most teachers that it takes."""
+    needs_unlabelled: ClassVar[bool] = False
+    """Whether it learns from samples without labels."""
+    usual: ClassVar[Mapping[str, Any]] = {}
+    """What is taught when nobody names a loss, as settings of `kd`; by the number of classes where empty."""
+    usual_alone: ClassVar[bool] = True
+    """Whether the student alone is a fair comparison."""
+
+    name: str
+
+    def knowledge(self, kd: Knowledge) -> Knowledge:
+        """Return what is taught: the scheme's usual loss where none was named.
+
+        Args:
+            kd: the person's settings.
+        """
+        told = kd.model_dump(exclude_unset=True, exclude_none=True)
+        if kd.loss is not None or not self.usual:
+            return kd
+        usual = dict(self.usual)
+        if told.keys() & {"task_weight", "kd_weight"}:
+            usual = {key: value for key, value in usual.items() if not key.endswith("_weight")}
+        return Knowledge.model_validate({**usual, **told})
+
+    def refuse(self, config: "DistillConfig") -> None:
+        """Refuse settings that do not suit the scheme, before anything is opened.
+
+        Args:
+            config: of the run.
+
+        Raises:
+            LimbeckError: too few or too many teachers; no samples without labels where they are needed.
+        """
+        least, most = self.teachers
+        given = [each for each in (config.teacher, *config.teachers) if each is not None]
+        if len(given) < least:
+            number = {1: "a teacher", 2: "two teachers or more"}[least]
+            raise LimbeckError(
+                f"{self.name} needs {number}: give --teacher{' twice' if least > 1 else ''}, or choose a scheme "
+                "without one (see `limbeck schemes`)."
+            )
+        if len(given) > most:
+            takes = {0: "no teacher", 1: "one teacher"}.get(most, f"at most {most} teachers")
+            raise LimbeckError(
+                f"{self.name} takes {takes}, but {len(given)} {'were' if len(given) > 1 else 'was'} given: leave "
+                "--teacher out" + (", or choose SeveralTeachers." if most == 1 else ".")
+            )
+        if self.needs_unlabelled and config.unlabelled is None and config.labels is None:
+            raise LimbeckError(
+                f"{self.name} learns from samples without labels: name them with --unlabelled folder:PATH, or say how "
+                "many of the training samples keep their labels, as in --labels 0.1."
+            )
+
+    def data(self, given: "GivenData", config: "DistillConfig") -> "Data":
+        """Return the data, opened.
+
+        Args:
+            given: as the person gave it.
+            config: of the run.
+        """
+        from limbeck.recipes.setup import open_transfer_set
+
+        return open_transfer_set(given, config)
+
+    def arranged(self, job: "Job") -> "Job":
+        """Return the run with its networks in their places: as given, unless the scheme turns them round.
+
+        Args:
+            job: the run, opened.
+        """
+        return job
+
+    def tutor(self, job: "Job") -> "Tutor | None":
+        """Return who teaches, trained first where it came without weights; ``None`` where nobody does.
+
+        Args:
+            job: the run.
+        """
+        return job.teacher(job.teachers[0]) if job.teachers else None
+
+    def alone(self, job: "Job", seed: int) -> None:
+        """Train and measure the same student without a teacher, with the same budget.
+
+        Args:
+            job: the run.
+            seed: of the student.
+        """
+        from limbeck.recipes.course import Course
+        from limbeck.train import Stage
+
+        model = job.student.open(seed)
+        course = Course(
+            [Stage("alone", lambda: Supervised(model.module, job.task))],
+            model,
+            {"student": model.inputs},
+            feed=lambda: job.labelled_feed({"student": model.inputs}, seed),
+        )
+        job.measure("alone", "alone", model, job.fit("alone", course, seed))
+
+    def teach(self, job: "Job", tutor: "Tutor | None", seed: int) -> "Model":
+        """Train and measure one student; return it as it is shipped.
+
+        Args:
+            job: the run.
+            tutor: who teaches.
+            seed: of the student.
+        """
+        course = self.course(job, job.student.open(seed), tutor, seed)
+        job.measure("student", "student", course.model, job.fit("student", course, seed), course.role)
+        return course.model
+
+    def course(self, job: "Job", model: "Model", tutor: "Tutor | None", seed: int) -> "Course":
+        """Return what the student goes through.
+
+        Args:
+            job: the run.
+            model: the student with its first weights.
+            tutor: who teaches.
+            seed: of the student.
+        """
+        from limbeck.recipes.course import Course
+
+        assert tutor is not None
+        lessons = job.lessons(model, tutor, seed, self.scheme)
+        stages = lessons.stages()
+        return Course(stages, lessons.deployed(model), {"student": model.inputs, **tutor.inputs})
+
+    def scheme(
+        self,
+        student: nn.Module,
+        teacher: Teacher,
+        terms: Sequence[Term],
+        task: Task,
+        task_weight: float | Schedule | None,
+    ) -> Scheme:
+        """Return the scheme of the student's main training.
+
+        Args:
+            student: the network.
+            teacher: who teaches.
+            terms: what is taught.
+            task: what the labels mean.
+            task_weight: weight of the labels.
+        """
+        return Offline(student, teacher, terms, task, task_weight)

@@ -9,7 +9,7 @@ from limbeck.data.source import Data
 from limbeck.data.splits import subset
 from limbeck.errors import LimbeckError, did_you_mean
 
-DOORS = ("digits", "folder:PATH", "idx:PATH", "csv:PATH", "csv:PATH#COLUMN", "sklearn:diabetes")
+DOORS = ("digits", "folder:PATH", "idx:PATH", "csv:PATH", "csv:PATH#COLUMN", "wav:PATH", "sklearn:diabetes")
 """What ``--data`` takes."""
 
 
@@ -19,12 +19,12 @@ def open_data(
     """Open the data that ``spec`` names.
 
     Args:
-        spec: ``digits``, ``folder:PATH``, ``idx:PATH``, ``csv:PATH``, ``csv:PATH#COLUMN`` or
-            ``sklearn:diabetes``.
+        spec: ``digits``, ``folder:PATH``, ``idx:PATH``, ``csv:PATH``, ``csv:PATH#COLUMN``, ``wav:PATH``
+            (or with settings, ``wav:PATH?mels=40&context=10&states=3``) or ``sklearn:diabetes``.
         seed: of the split.
         limit: keep only so many training samples, each class in its share.
         size: height and width in pixels that images are brought to; their own when not given.
-        skip_bad: leave out images that cannot be read, and list them, instead of refusing them.
+        skip_bad: leave out images and recordings that cannot be read, and list them, instead of refusing them.
 
     Raises:
         LimbeckError: there is no such data, or it is damaged, or too small to learn from.
@@ -64,11 +64,18 @@ def _opened(spec: str, *, seed: int, size: int | None, skip_bad: bool) -> Data:
 
         path, column = _csv_parts(rest)
         return csv_table(_file(spec, path), column, seed=seed, name=spec)
+    if door == "wav":
+        from limbeck.data.frames import Framing
+        from limbeck.data.wav import recordings
+
+        path, settings = _wav_parts(rest)
+        framing = Framing.parsed(settings)
+        return recordings(_folder(spec, path), framing, seed=seed, skip_bad=skip_bad, name=spec)
     raise _no_door(spec)
 
 
 def _labels(data: Data) -> Tensor | None:
-    return data.source.targets if data.task == "classification" else None
+    return data.source.targets if data.task in ("classification", "frames") else None
 
 
 def _csv_parts(rest: str) -> tuple[str, str | None]:
@@ -77,6 +84,14 @@ def _csv_parts(rest: str) -> tuple[str, str | None]:
     if not mark or Path(rest).expanduser().exists():
         return rest, None
     return path, column
+
+
+def _wav_parts(rest: str) -> tuple[str, str]:
+    """Split ``PATH?SETTINGS``; a folder whose own name has a ``?`` is taken as it is."""
+    if "?" not in rest or Path(rest).expanduser().exists():
+        return rest, ""
+    path, _, settings = rest.rpartition("?")
+    return path, settings
 
 
 def _folder(spec: str, text: str) -> Path:
@@ -113,6 +128,8 @@ def _no_door(spec: str) -> LimbeckError:
         door = "folder" if path.is_dir() else "csv"
         if path.is_dir() and any(path.glob("*idx?-ubyte*")):
             door = "idx"
+        elif path.is_dir() and any(each for below in ("*.wav", "*/*.wav") for each in path.glob(below)):
+            door = "wav"
         hint = f" Did you mean '{door}:{spec}'?"
     else:
         hint = did_you_mean(spec, known)

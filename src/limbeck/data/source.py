@@ -14,7 +14,8 @@ class Source(Protocol):
 
     A source in memory may also offer ``read_many(indices) -> Tensor``, which gathers a batch at once; one
     that draws random numbers while it reads sets ``stochastic = True``; one whose targets are read with the
-    sample has ``read_pair(index) -> (sample, target)`` and perhaps a ``collate_fn`` to put pairs together.
+    sample has ``read_pair(index) -> (sample, target)`` and perhaps a ``collate_fn`` to put pairs together; one
+    that makes its features as they are read has ``statistics(indices) -> (mean, std)``.
     """
 
     targets: Any
@@ -76,7 +77,8 @@ class Data:
 
     Args:
         name: as the person wrote it: ``digits``, ``folder:photos``.
-        task: ``classification``, ``regression``, or ``other`` where targets are neither classes nor values.
+        task: ``classification``, ``regression``, ``frames`` of recordings, or ``other`` where targets are neither
+            classes nor values.
         source: all samples, those of training and test together.
         train: (N,) int64 indices into the source; likewise ``validation`` and ``test``.
         validation: what every choice is made on.

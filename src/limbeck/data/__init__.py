@@ -3,7 +3,7 @@
 from limbeck.data.augment import AUGMENTATIONS, Shift, Standard, augmentation, default_augmentation
 from limbeck.data.datasets import dataset_data
 from limbeck.data.door import DOORS, open_data
-from limbeck.data.seeding import view_seed
+from limbeck.data.seeding import role_seed, view_seed
 from limbeck.data.source import Data, Source, TensorSource
 from limbeck.data.transforms import InputTransform, Standardise, fit, transform_from_dict
 from limbeck.data.views import Key, Views
@@ -25,6 +25,7 @@ __all__ = [
     "default_augmentation",
     "fit",
     "open_data",
+    "role_seed",
     "transform_from_dict",
     "view_seed",
 ]

@@ -28,6 +28,21 @@ def view_seed(seed: int, index: int, view: int) -> int:
     return int.from_bytes(hashlib.blake2b(packed, digest_size=8).digest(), "little")
 
 
+def role_seed(seed: int, role: str) -> int:
+    """Return the number that stands for ``seed`` in the draws of one role, unlike that of any other role.
+
+    Args:
+        seed: of the run.
+        role: ``"student"``, ``"teacher"`` …
+
+    Example:
+        >>> role_seed(0, "student") == role_seed(0, "teacher")
+        False
+    """
+    packed = struct.pack("<Q", seed % 2**64) + role.encode()
+    return int.from_bytes(hashlib.blake2b(packed, digest_size=8, person=b"role").digest(), "little")
+
+
 @contextmanager
 def seeding(everything: bool) -> Iterator[Callable[[int], None]]:
     """Yield a function that seeds the global generators; afterwards they are as they were.

@@ -1,7 +1,8 @@
 """Samples as a model sees them: any augmentation draw of any sample, again and again the same.
 
-What view v of sample i looks like is a function of (seed, i, v) alone: not of the batch it came in, the
-worker that made it, the order, or the process. A teacher's outputs can therefore be kept by (index, view).
+What view v of sample i looks like is a function of (seed, i, v) alone, and of the role where each has its own
+draws: not of the batch it came in, the worker that made it, the order, or the process. A teacher's outputs can
+therefore be kept by (index, view).
 """
 
 import inspect
@@ -15,9 +16,9 @@ from torch.utils.data import Dataset
 
 from limbeck.data.augment import Shift, Standard
 from limbeck.data.canvas import framed
-from limbeck.data.seeding import seeding, view_seed
+from limbeck.data.seeding import role_seed, seeding, view_seed
 from limbeck.data.source import Data, Source, digest, take
-from limbeck.errors import LimbeckError
+from limbeck.errors import LimbeckError, did_you_mean
 from limbeck.types import Batch
 
 Key: TypeAlias = tuple[int, int]
@@ -39,12 +40,17 @@ class Views(Dataset[Batch]):
     Args:
         source: the samples.
         augment: an augmentation by :func:`~limbeck.data.augmentation`, any callable on one image that draws
-            from torch's, Python's or numpy's global generator, or ``None`` to see samples as they are.
+            from torch's, Python's or numpy's global generator, or ``None`` to see samples as they are. A mapping
+            from role to any of these gives each role a draw of its own of the same sample, weak for the teacher
+            and strong for the student, say; the batch's inputs are then a mapping from role to tensor.
         inputs: what the model wants, or one entry per role (``"teacher"``, ``"student"``): each gets its own
-            transform of the same draw. Where all want the same, the batch carries one tensor. ``None`` leaves
-            samples as they are.
+            transform. Where all want the same and see the same draw, the batch carries one tensor. ``None``
+            leaves samples as they are.
         seed: of the run; other seeds draw other views.
         canvas: (height, width) that images are brought to, or ``None`` to leave them.
+
+    Raises:
+        LimbeckError: a mapping of augmentations and one of inputs that are not for the same roles.
 
     Example:
         >>> from limbeck.data import InputTransform, augmentation, open_data
@@ -59,13 +65,15 @@ class Views(Dataset[Batch]):
     def __init__(
         self,
         source: Source,
-        augment: Augment | None = None,
+        augment: Augment | Mapping[str, Augment | None] | None = None,
         inputs: Transform | Mapping[str, Transform] | None = None,
         seed: int = 0,
         canvas: tuple[int, int] | None = None,
     ):
+        if isinstance(augment, Mapping):
+            _check_roles(augment, inputs)
         self.source = source
-        self.augment = augment
+        self.augment = dict(augment) if isinstance(augment, Mapping) else augment
         self.inputs = dict(inputs) if isinstance(inputs, Mapping) else inputs
         self.seed = seed
         self.canvas = canvas
@@ -92,42 +100,69 @@ class Views(Dataset[Batch]):
         Raises:
             LimbeckError: the samples differ in shape and nothing was said on how to put them together.
         """
-        read_many = getattr(self.source, "read_many", None)
-        if read_many is not None and (self.augment is None or isinstance(self.augment, Shift)):
-            samples, targets = framed(read_many(index), self.canvas), take(self.source.targets, index)
+        if not isinstance(self.augment, dict):
+            samples, targets = self._drawn(self.source, self.augment, self.seed, index, view)
+            inputs = self._for_models(samples)
         else:
-            samples, targets = self._put_together(index, self._read_singly(index, view))
-        if isinstance(self.augment, Shift):
-            samples = self.augment.batched(samples, np.array(self._seeds(index, view), dtype=np.uint64))
-        return Batch(self._for_models(samples), targets, index, view)
+            source = _decoded_once(self.source)
+            inputs, targets = {}, None
+            for role, augment in self.augment.items():
+                own = role_seed(self.seed, role)
+                samples, targets = self._drawn(source, augment, own, index, view)
+                inputs[role] = _fed(self._transform(role), samples)
+        return Batch(inputs, targets, index, view)
 
     def fingerprint(self) -> str:
         """Return a sha256 (hex) of all that decides a view: source, augmentation, inputs, seed, canvas."""
         inputs = self.inputs if isinstance(self.inputs, dict) else {"": self.inputs}
         wanted = [part for role in sorted(inputs) for part in (role, _description(inputs[role]))]
         return digest(
-            [self.source.fingerprint(), _description(self.augment), str(self.seed), str(self.canvas), *wanted]
+            [self.source.fingerprint(), *self._about_draws(), str(self.seed), str(self.canvas), *wanted]
         )
 
-    def _seeds(self, index: Tensor, view: Tensor) -> list[int]:
-        return [view_seed(self.seed, *key) for key in zip(index.tolist(), view.tolist(), strict=True)]
+    def _about_draws(self) -> list[str]:
+        if not isinstance(self.augment, dict):
+            return [_description(self.augment)]
+        return [part for role in sorted(self.augment) for part in (role, _description(self.augment[role]))]
 
-    def _read_singly(self, index: Tensor, view: Tensor) -> list[tuple[Any, Any]]:
+    def _drawn(
+        self, source: Source, augment: Augment | None, seed: int, index: Tensor, view: Tensor
+    ) -> tuple[Any, Any]:
+        """Return one draw of the samples, put together, and their targets."""
+        seeds = [view_seed(seed, *key) for key in zip(index.tolist(), view.tolist(), strict=True)]
+        read_many = getattr(source, "read_many", None)
+        if read_many is not None and (augment is None or isinstance(augment, Shift)):
+            samples, targets = framed(read_many(index), self.canvas), take(source.targets, index)
+        else:
+            each = augment if not isinstance(augment, Shift) else None
+            samples, targets = self._put_together(index, self._read_singly(source, each, index, seeds))
+        if isinstance(augment, Shift):
+            samples = augment.batched(samples, np.array(seeds, dtype=np.uint64))
+        return samples, targets
+
+    def _read_singly(
+        self,
+        source: Source,
+        augment: Callable[[Tensor], Tensor] | None,
+        index: Tensor,
+        seeds: Sequence[int],
+    ) -> list[tuple[Any, Any]]:
         """Return each sample on the canvas and its target, drawn under the sample's own seed."""
-        augment = self.augment if not isinstance(self.augment, Shift) else None
-        stochastic = bool(getattr(self.source, "stochastic", False))
+        stochastic = bool(getattr(source, "stochastic", False))
         if augment is None and not stochastic:
-            return [self._read(each, None) for each in index.tolist()]
+            return [self._read(source, each, None) for each in index.tolist()]
         pairs = []
         with seeding(everything=stochastic or not isinstance(augment, Standard)) as seed_with:
-            for each, number in zip(index.tolist(), self._seeds(index, view), strict=True):
+            for each, number in zip(index.tolist(), seeds, strict=True):
                 seed_with(number)
-                pairs.append(self._read(each, augment))
+                pairs.append(self._read(source, each, augment))
         return pairs
 
-    def _read(self, index: int, augment: Callable[[Tensor], Tensor] | None) -> tuple[Any, Any]:
-        read_pair = getattr(self.source, "read_pair", None)
-        sample, target = read_pair(index) if read_pair is not None else (self.source.read(index), None)
+    def _read(
+        self, source: Source, index: int, augment: Callable[[Tensor], Tensor] | None
+    ) -> tuple[Any, Any]:
+        read_pair = getattr(source, "read_pair", None)
+        sample, target = read_pair(index) if read_pair is not None else (source.read(index), None)
         if augment is not None:
             sample = augment(sample)
         return (framed(sample, self.canvas) if isinstance(sample, Tensor) else sample), target
@@ -149,14 +184,63 @@ class Views(Dataset[Batch]):
         return torch.stack([sample for sample, _ in pairs]), targets
 
     def _for_models(self, samples: Any) -> Any:
-        if self.inputs is None or not isinstance(samples, Tensor):
-            return samples
+        """Return what each role's model reads of one draw that all share."""
         if not isinstance(self.inputs, dict):
-            return self.inputs(samples)
+            return _fed(self.inputs, samples)
         transforms = list(self.inputs.values())
-        if all(each == transforms[0] for each in transforms):
-            return transforms[0](samples)
+        if not isinstance(samples, Tensor) or all(each == transforms[0] for each in transforms):
+            return _fed(transforms[0], samples)
         return {role: transform(samples) for role, transform in self.inputs.items()}
+
+    def _transform(self, role: str) -> Transform | None:
+        return self.inputs[role] if isinstance(self.inputs, dict) else self.inputs
+
+
+class _Decoded:
+    """Samples of a source read once each and handed out as copies: files are not decoded again for each role."""
+
+    def __init__(self, source: Source):
+        self._source = source
+        self._read: dict[int, Tensor] = {}
+        self.targets = source.targets
+
+    def __len__(self) -> int:
+        return len(self._source)
+
+    def read(self, index: int) -> Tensor:
+        if index not in self._read:
+            self._read[index] = self._source.read(index)
+        return self._read[index].clone()
+
+    def fingerprint(self) -> str:
+        return self._source.fingerprint()
+
+
+def _decoded_once(source: Source) -> Source:
+    """Return the source for one batch of several roles; one that draws while it reads is read for each role."""
+    needless = any(getattr(source, each, None) for each in ("stochastic", "read_pair", "read_many"))
+    return source if needless else _Decoded(source)
+
+
+def _fed(transform: Transform | None, samples: Any) -> Any:
+    return samples if transform is None or not isinstance(samples, Tensor) else transform(samples)
+
+
+def _check_roles(augment: Mapping[str, Any], inputs: Any) -> None:
+    if not augment:
+        raise LimbeckError("Augmentations by role need at least one role: give {'student': …, 'teacher': …}.")
+    for role in inputs if isinstance(inputs, Mapping) else ():
+        if role not in augment:
+            raise LimbeckError(
+                f"There is no augmentation for the role {role!r}, only for {', '.join(map(repr, augment))}: give it "
+                f"one, or None to see samples as they are.{did_you_mean(role, augment)}"
+            )
+    for role in augment:
+        if isinstance(inputs, Mapping) and role not in inputs:
+            raise LimbeckError(
+                f"There is an augmentation for the role {role!r}, but no input transform, only for "
+                f"{', '.join(map(repr, inputs))}: give it one.{did_you_mean(role, inputs)}"
+            )
 
 
 def _description(part: Any) -> str:

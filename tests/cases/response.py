@@ -274,6 +274,7 @@ CASES = [
         small=(4, 1),
         small_teacher=(4, 2),
     ),
+    Case(losses.Consistency, {}, SOFT | {"symmetric"}, derive.consistency, (0.1682304864, 0.05308952928)),
     Case(losses.HardDistillation, {}, CROSS, derive.hard_distillation, (1.700608331, 0.5302540207)),
     Case(
         losses.SkewKL,

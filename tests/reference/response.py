@@ -245,6 +245,14 @@ def bounded_regression(
     return mean(total)
 
 
+def consistency(student: Rows, teacher: Rows) -> float:
+    """Return the mean over samples and classes of (p_s − p_t)² (Tarvainen & Valpola 2017, section 2)."""
+    total = []
+    for known, taught in zip(student, teacher, strict=True):
+        total += [(p - q) ** 2 for p, q in zip(softmax(known), softmax(taught), strict=True)]
+    return mean(total)
+
+
 def hard_distillation(student: Rows, teacher: Rows) -> float:
     """Return the cross-entropy with the teacher's decision (Touvron et al. 2021, the term on y_t)."""
     return mean([-log_softmax(a)[b.index(max(b))] for a, b in zip(student, teacher, strict=True)])

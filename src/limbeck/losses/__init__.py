@@ -7,6 +7,7 @@ from limbeck.losses.attention_transfer import AttentionTransfer
 from limbeck.losses.base import DistillationLoss
 from limbeck.losses.bounded_regression import BoundedRegression
 from limbeck.losses.cka import CKA
+from limbeck.losses.consistency import Consistency
 from limbeck.losses.correlation_congruence import CorrelationCongruence
 from limbeck.losses.crd import CRD
 from limbeck.losses.ctkd import CTKD
@@ -66,6 +67,7 @@ __all__ = [
     "AnnealingKD",
     "AttentionTransfer",
     "BoundedRegression",
+    "Consistency",
     "CorrelationCongruence",
     "DistillationLoss",
     "FactorTransfer",

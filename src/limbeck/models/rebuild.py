@@ -10,6 +10,7 @@ from limbeck.errors import LimbeckError
 from limbeck.models.borrowed import BorrowedClassifier, Borrowing
 from limbeck.models.plugin import build_plugin
 from limbeck.models.rescaled import Rescaled
+from limbeck.models.shifted import SHIFT, Shifted
 from limbeck.models.small import build_small
 from limbeck.models.timm_door import build_timm
 from limbeck.models.torchvision_door import build_torchvision
@@ -42,11 +43,12 @@ def rebuild(card: Mapping[str, Any], path: Path, plugins: Sequence[str | Path] =
         Linear(in_features=8, out_features=2, bias=True)
     """
     options = options_of(card, path)
-    scale = options.pop(RESCALE, None)
+    scale, shift = options.pop(RESCALE, None), options.pop(SHIFT, None)
     module = _network(card, options, path, plugins)
     if card.get("borrowed") is not None:
         module = BorrowedClassifier(module, Borrowing.from_dict(card["borrowed"]))
-    return module if scale is None else Rescaled(module, *scale)
+    module = module if scale is None else Rescaled(module, *scale)
+    return module if shift is None else Shifted(module, shift)
 
 
 def options_of(card: Mapping[str, Any], path: Path) -> dict[str, Any]:
@@ -63,7 +65,7 @@ def options_of(card: Mapping[str, Any], path: Path) -> dict[str, Any]:
         >>> options_of({"spec": "mlp:8", "options": {"shape": [3]}}, Path("student.json"))
         {'shape': (3,)}
     """
-    known = (*OPTIONS.get(card["spec"].partition(":")[0], ()), RESCALE)
+    known = (*OPTIONS.get(card["spec"].partition(":")[0], ()), RESCALE, SHIFT)
     options = {}
     for key, value in card["options"].items():
         numbers = value if isinstance(value, list) else [value]

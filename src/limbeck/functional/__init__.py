@@ -2,6 +2,8 @@
 
 from limbeck.functional.angle import angle_huber
 from limbeck.functional.attention import spatial_attention
+from limbeck.functional.averaging import ABSENT, log_mean
+from limbeck.functional.consensus import consensus
 from limbeck.functional.correlation import pearson
 from limbeck.functional.decoupling import decoupled_kl
 from limbeck.functional.divergence import entropy, row_kl, soft_kl, softened
@@ -16,7 +18,9 @@ from limbeck.functional.reversal import reversed_gradient
 from limbeck.functional.selectivity import squared_kernel_mmd
 
 __all__ = [
+    "ABSENT",
     "angle_huber",
+    "consensus",
     "cosines",
     "decoupled_kl",
     "distances",
@@ -26,6 +30,7 @@ __all__ = [
     "fused_linear_kd",
     "gram",
     "gram_gaps",
+    "log_mean",
     "log_mixture",
     "log_softened",
     "pearson",

@@ -60,8 +60,8 @@ def bias_shift(
 
     Hinton, Vinyals, Dean, "Distilling the Knowledge in a Neural Network", 2015, arXiv 1503.02531, section 3: a student
     that never saw a 3 learns from soft targets what a 3 is, but not how frequent it is; raising one bias by 3.5
-    brought it from 206 errors to 109. Section 3 does the same for all the classes that a transfer set of 7s and 8s
-    lacked, by one shift.
+    brought it from 206 errors to 109. One that saw 7s and 8s alone gives these too much: one shift of both, by -7.6,
+    brought it from 47.3 % of errors to 13.2.
 
     Definition:
         With b added to the logits of the named classes K, sample n changes its answer from the best class outside K
@@ -76,7 +76,7 @@ def bias_shift(
     Args:
         logits: (N, C) of validation samples.
         targets: (N,) int64, their true classes; negative where a sample has no label, and then not read.
-        classes: the classes to shift, those that the transfer set lacked.
+        classes: the classes to shift, together: those that the transfer set lacked, or had alone.
         metric: ``"accuracy"``, or ``"balanced_accuracy"``, the mean over classes of each one's recall, for a validation
             part in which classes are not as frequent as they will be in use.
         each: one shift for each class in place of one for all: from the best shared shift on, the classes are gone

@@ -8,7 +8,7 @@ import typer
 Config = Annotated[Path | None, typer.Argument(help="A YAML file of settings; flags win over it.")]
 Data = Annotated[
     str | None,
-    typer.Option(help="digits, folder:PATH, idx:PATH, csv:PATH#COLUMN or sklearn:diabetes."),
+    typer.Option(help="digits, folder:PATH, idx:PATH, csv:PATH#COLUMN, wav:PATH or sklearn:diabetes."),
 ]
 Out = Annotated[Path | None, typer.Option(help="Run folder to make.")]
 Resume = Annotated[Path | None, typer.Option(help="Go on with the interrupted run in this folder.")]

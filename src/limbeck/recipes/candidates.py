@@ -13,7 +13,7 @@ from limbeck.data import Data, InputTransform, Standardise, fit
 from limbeck.errors import LimbeckError
 from limbeck.models import Model, load_weights, open_model
 from limbeck.models.rescaled import Rescaled
-from limbeck.tasks import Classification, Regression, Task
+from limbeck.tasks import Classification, Frames, Regression, Task
 from limbeck.teachers import Teacher
 from limbeck.train import Plan
 from limbeck.train.batches import check_single
@@ -168,6 +168,8 @@ def task_for(data: Data) -> Task:
     """
     if data.task == "classification":
         return Classification(classes=len(data.classes or ()) or None, shape=data.shape)
+    if data.task == "frames":
+        return Frames.of(data)
     if data.task == "regression":
         targets: Tensor = data.source.targets[data.train].float()
         return Regression(float(targets.mean()), float(targets.std(correction=0)), shape=data.shape)

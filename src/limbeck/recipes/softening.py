@@ -77,7 +77,7 @@ def subject_for(
     else:
         settings = settings_from(DataSettings, {"data": data, "size": size, "skip_bad": skip_bad})
         opened = open_given(settings.data, settings)
-    if opened.task != "classification":
+    if opened.task not in ("classification", "frames"):
         raise LimbeckError(f"A temperature softens the probabilities of classes, and {opened.name} has none.")
     if not len(opened.validation):
         raise LimbeckError(f"{opened.name} has no validation part, on which a temperature is chosen.")

@@ -10,8 +10,17 @@ GAP = "\N{NO-BREAK SPACE}"
 UNKNOWN = "\N{EN DASH}"
 
 _RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
-_FRACTIONS = {"accuracy", "top5_accuracy", "balanced_accuracy", "macro_f1", "calibration_error", "agreement"}
-_LOWER_IS_BETTER = {"nll", "calibration_error", "rmse", "mae", "mse", "loss"}
+_FRACTIONS = {
+    "accuracy",
+    "agreement",
+    "balanced_accuracy",
+    "calibration_error",
+    "frame_accuracy",
+    "macro_f1",
+    "top5_accuracy",
+    "utterance_error",
+}
+_LOWER_IS_BETTER = {"nll", "calibration_error", "utterance_error", "rmse", "mae", "mse", "loss"}
 _NAMES = {
     "accuracy": "accuracy",
     "nll": "negative log-likelihood",

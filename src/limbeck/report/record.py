@@ -51,7 +51,7 @@ class DataFacts(_Part):
 
     name: str
     """As the person wrote it: ``digits``, ``folder:photos``."""
-    task: Literal["classification", "regression"]
+    task: Literal["classification", "frames", "regression"]
     fingerprint: str
     """SHA-256 of the content of the data and of its split."""
     train: NonNegativeInt

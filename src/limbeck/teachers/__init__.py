@@ -2,8 +2,9 @@
 
 from limbeck.teachers.base import Teacher
 from limbeck.teachers.ema import Ema
+from limbeck.teachers.ensemble import Ensemble
 from limbeck.teachers.frozen import Frozen
 from limbeck.teachers.predictor import Predictor
 from limbeck.teachers.snapshot import Snapshot
 
-__all__ = ["Ema", "Frozen", "Predictor", "Snapshot", "Teacher"]
+__all__ = ["Ema", "Ensemble", "Frozen", "Predictor", "Snapshot", "Teacher"]

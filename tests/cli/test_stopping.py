@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from limbeck.recipes import setup
+from limbeck.recipes import distillation, setup
 from limbeck.tasks import Classification
 from limbeck.train import loop
 

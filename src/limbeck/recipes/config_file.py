@@ -144,7 +144,7 @@ def checked(kind: type[Settings], values: Mapping[str, Any], short: Iterable[str
 
 def _told(kind: type[BaseModel], error: Any, short: Iterable[str]) -> str:
     place = [part for part in error["loc"] if not (isinstance(part, str) and part.startswith("function-"))]
-    where = ".".join(str(part) for part in place)
+    where = ".".join(str(part) for part in _untagged(kind, place))
     if error["type"] == "missing":
         return f"{where}: is missing (in a file, or as --{where})"
     if error["type"] == "extra_forbidden":
@@ -164,23 +164,36 @@ def _told(kind: type[BaseModel], error: Any, short: Iterable[str]) -> str:
 
 def _keys(kind: type[BaseModel], place: Sequence[Any]) -> list[str]:
     """Return the settings that exist at ``place``."""
+    kinds = [kind]
     for part in place:
         if isinstance(part, int):  # which of a list: all of it are of one kind
             continue
-        field = kind.model_fields.get(str(part))
-        inner = _model_of(field.annotation) if field is not None else None
-        if inner is None:
+        chosen = [each for each in kinds if _tag(each) == part]
+        field = kinds[0].model_fields.get(str(part))
+        kinds = chosen or (_models_of(field.annotation) if field is not None else [])
+        if not kinds:
             return []
-        kind = inner
-    return list(kind.model_fields)
+    return list(kinds[0].model_fields)
 
 
-def _model_of(annotation: Any) -> type[BaseModel] | None:
+def _untagged(kind: type[BaseModel], place: Sequence[Any]) -> list[Any]:
+    """Return where a setting stands as the person wrote it, without the name by which a union chose its kind."""
+    field = kind.model_fields.get(str(place[0])) if len(place) > 1 else None
+    chosen = field is not None and place[1] in map(_tag, _models_of(field.annotation))
+    return [place[0], *place[2:]] if chosen else list(place)
+
+
+def _tag(kind: type[BaseModel]) -> str | None:
+    """Return the name by which a union of settings chooses this kind."""
+    return kind.model_fields["name"].default if "name" in kind.model_fields else None
+
+
+def _models_of(annotation: Any) -> list[type[BaseModel]]:
     if get_origin(annotation) in (Union, types.UnionType):
-        return next((each for each in map(_model_of, get_args(annotation)) if each is not None), None)
+        return [model for each in get_args(annotation) for model in _models_of(each)]
     if get_origin(annotation) is list:
-        return _model_of(get_args(annotation)[0])
-    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
+        return _models_of(get_args(annotation)[0])
+    return [annotation] if isinstance(annotation, type) and issubclass(annotation, BaseModel) else []
 
 
 def as_yaml(config: BaseModel) -> str:

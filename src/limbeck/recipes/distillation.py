@@ -129,7 +129,7 @@ def _opened(
     """Open data and models; all that is wrong with the models is told together."""
     data = config.recipe().data(given_data, config)
     task = task or task_for(data)
-    kd = config.recipe().knowledge(config.kd).for_task(task.name, len(data.classes or ()) or None)
+    kd = config.recipe().knowledge(config.kd, task.name, len(data.classes or ()) or None)
     config = config.model_copy(update={"kd": kd})
     doors = [Candidate(each, "teacher", data, task, plugins=plugins) for each in teachers]
     if doors:

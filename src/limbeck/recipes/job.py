@@ -48,6 +48,7 @@ class Job:
         teacher_forwards: samples that teachers were asked about while students learnt.
         notes: what the reader of the record should know, a sentence each.
         extra: further entries of the record, by their names there.
+        trained: what trainings gave, by the names of their checkpoints: ``alone-0``, ``teacher``.
     """
 
     config: DistillConfig
@@ -63,6 +64,7 @@ class Job:
     teacher_forwards: int = 0
     notes: list[str] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
+    trained: dict[str, Model] = field(default_factory=dict)
 
     rehearsal: ClassVar[bool] = False
     """Whether nothing is trained, only tried."""
@@ -100,20 +102,23 @@ class Job:
         wanted = augment if augment is not None else self.config.augment
         return self.reader(inputs).labelled_feed(wanted, seed, self.config.ratio)
 
-    def teacher(self, candidate: Candidate, key: str = "teacher", role: str = "teacher") -> Tutor:
+    def teacher(
+        self, candidate: Candidate, key: str = "teacher", role: str = "teacher", stage: int = 0
+    ) -> Tutor:
         """Return a teacher ready to teach: opened, trained on the labels if it came without weights, frozen.
 
         Args:
             candidate: its door.
             key: what its measurements and files are called.
             role: which of a batch's inputs it reads.
+            stage: number among the teachers.
         """
         if isinstance(candidate.given, Teacher):
             return Tutor(candidate.given, {role: as_they_are(candidate.data)})
         plan = self.config.teacher_train or self.config.train
         model = candidate.open(plan.seed)
         if model.weights is not None:
-            self.measure(key, "teacher", model, None, role)
+            self.measure(key, "teacher", model, None, role, stage=stage)
             return Tutor(self.frozen(model, role), {role: model.inputs})
         inputs = {role: model.inputs}
         augment = self.config.teacher_augment
@@ -127,7 +132,7 @@ class Job:
             plan=plan,
         )
         run = self.fit(key, course)
-        self.measure(key, "teacher", model, run, role)
+        self.measure(key, "teacher", model, run, role, stage=stage)
         self.keep(key, model)
         return Tutor(self.frozen(model, role), inputs, trained_here=True)
 
@@ -182,15 +187,17 @@ class Job:
         """
         plan = course.plan or self.config.train
         plan = plan if seed is None else plan.model_copy(update={"seed": seed})
+        name = named(key, seed)
         run = fit_stages(
             course.stages,
             self._feed_of(course, plan),
             plan,
-            folder=self.folder / "checkpoints" / (key if seed is None else f"{key}-{seed}"),
+            folder=self.folder / "checkpoints" / name,
             resume=True,
             watchers=self.watchers,
             label=key,
         )
+        self.trained[name] = course.model
         self.history += run.history
         self.teacher_forwards += run.teacher_forwards
         return run
@@ -262,3 +269,13 @@ class Job:
         """Write a network into the run's folder, where ``run:DIR#KEY`` finds it; by the first process alone."""
         if processes()[0] == 0:
             save_model(self.folder, key, model, model.module.state_dict(), task=self.task.name)
+
+
+def named(key: str, seed: int | None) -> str:
+    """Return what a training's checkpoints are called.
+
+    Example:
+        >>> named("student", 3), named("teacher", None)
+        ('student-3', 'teacher')
+    """
+    return key if seed is None else f"{key}-{seed}"

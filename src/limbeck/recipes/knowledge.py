@@ -1,7 +1,7 @@
 """Settings of what is taught: losses by name, their weights, schedules and layers."""
 
 import inspect
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -102,6 +102,9 @@ class Taught(_Settings):
         if self.weight is None:
             return self.kind.usual_weights[1]
         return as_amount(self.weight)
+
+
+Weighted: TypeAlias = tuple[Taught, float | Schedule]
 
 
 class Knowledge(_Settings):
@@ -218,6 +221,18 @@ class Knowledge(_Settings):
             pairs=self.pairs,
             options=self.options,
         )
+
+    def everything(self) -> list[Weighted]:
+        """Return every loss with its weight, the first one first."""
+        return [(self.taught(), self.weights()[1]), *((each, each.amount()) for each in self.also)]
+
+    def staged(self) -> list[str]:
+        """Return the losses that are taught in a stage of their own, before the rest."""
+        if self.first_stage == 0:
+            return []
+        first = self.taught()
+        waiting = [first.loss] if first.kind.first_stage else []
+        return waiting + [each.loss for each in self.also if each.kind.prepares]
 
     def build(self) -> losses.DistillationLoss:
         """Return the first loss with its settings."""

@@ -11,7 +11,7 @@ from limbeck.losses import KD
 from limbeck.models import Model
 from limbeck.models.borrowed import BorrowedClassifier
 from limbeck.recipes.borrowing import borrow
-from limbeck.recipes.knowledge import Knowledge, Taught
+from limbeck.recipes.knowledge import Knowledge, Taught, Weighted
 from limbeck.recipes.trial import try_stages
 from limbeck.recipes.wiring import Wiring
 from limbeck.schemes import Offline, Preparation, Scheme, Supervised, Term
@@ -20,7 +20,6 @@ from limbeck.tasks import Task
 from limbeck.teachers import Teacher
 from limbeck.train import Plan, Stage
 
-Weighted = tuple[Taught, float | Schedule]
 Make: TypeAlias = Callable[
     [nn.Module, Teacher, Sequence[Term], Task, float | Schedule | None],
     Scheme,
@@ -58,7 +57,7 @@ class Lessons:
             return [Stage("distillation", self._borrowing())]
         if first.kind.first_stage and not first.kind.prepares and self._share(first):
             return self._after_hints(first)
-        everything = self._all()
+        everything = self.kd.everything()
         terms = self.wiring.terms(everything)
         task_weight = self._task_weight(everything)
         preparing = [taught for taught, _ in everything if taught.kind.prepares]
@@ -116,9 +115,6 @@ class Lessons:
             return model
         return replace(model, module=self.borrowed, borrowed=self.borrowed.borrowing.to_dict())
 
-    def _all(self) -> list[Weighted]:
-        return [(self.kd.taught(), self.kd.weights()[1]), *((each, each.amount()) for each in self.kd.also)]
-
     def _following(self, first: Taught) -> list[Weighted]:
         """Return what is taught after a first stage: KD after hints, the labels alone after logits."""
         if self.kd.also:
@@ -141,7 +137,7 @@ class Lessons:
 
     def _borrowing(self) -> Callable[[], Scheme]:
         """Teach the student the feature that its teacher's classifier reads; it has no classifier of its own."""
-        everything = self._all()
+        everything = self.kd.everything()
         logits = [taught.loss for taught, _ in everything if taught.kind.place == "logits"]
         if self.kd.task_weight or logits:
             what = f"{logits[0]} reads" if logits else "labels need"

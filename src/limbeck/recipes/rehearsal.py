@@ -9,7 +9,7 @@ import torch
 from limbeck.data import Data
 from limbeck.models import Model
 from limbeck.recipes.course import Course
-from limbeck.recipes.job import SMALL, Job
+from limbeck.recipes.job import SMALL, Job, named
 from limbeck.recipes.trial import try_stages
 from limbeck.recipes.tutor import Tutor
 from limbeck.teachers import Frozen
@@ -41,6 +41,7 @@ class Rehearsal(Job):
     def fit(self, key: str, course: Course, seed: int | None = None) -> Run:
         """Try each stage of the course on a few samples."""
         self.trainings += 1
+        self.trained[named(key, seed)] = course.model
         plan = course.plan or self.config.train
         part = self._feed_of(course, plan).train
         few = part.indices[:SMALL]

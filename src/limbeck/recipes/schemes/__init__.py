@@ -5,10 +5,20 @@ from typing import Annotated, Any, TypeAlias, Union
 from pydantic import BeforeValidator, Field
 
 from limbeck.errors import did_you_mean
+from limbeck.recipes.schemes.assistant import AssistantRecipe
 from limbeck.recipes.schemes.base import SchemeRecipe
+from limbeck.recipes.schemes.hints import HintsRecipe
+from limbeck.recipes.schemes.mutual import MutualRecipe
 from limbeck.recipes.schemes.offline import OfflineRecipe
+from limbeck.recipes.schemes.shallow_mimic import ShallowMimicRecipe
 
-RECIPES: tuple[type[SchemeRecipe], ...] = (OfflineRecipe,)
+RECIPES: tuple[type[SchemeRecipe], ...] = (
+    OfflineRecipe,
+    HintsRecipe,
+    ShallowMimicRecipe,
+    MutualRecipe,
+    AssistantRecipe,
+)
 """Every scheme, in the order in which `limbeck schemes` lists them."""
 
 NAMES: dict[str, type[SchemeRecipe]] = {each.model_fields["name"].default: each for each in RECIPES}

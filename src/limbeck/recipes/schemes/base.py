@@ -52,19 +52,21 @@ class SchemeRecipe(BaseModel):
 
     name: str
 
-    def knowledge(self, kd: Knowledge) -> Knowledge:
-        """Return what is taught: the scheme's usual loss where none was named.
+    def knowledge(self, kd: Knowledge, task: str = "classification", classes: int | None = None) -> Knowledge:
+        """Return what is taught: where nobody named a loss, the scheme's usual one, or by the number of classes.
 
         Args:
             kd: the person's settings.
+            task: name of the task.
+            classes: how many, where known.
         """
-        told = kd.model_dump(exclude_unset=True, exclude_none=True)
-        if kd.loss is not None or not self.usual:
-            return kd
-        usual = dict(self.usual)
-        if told.keys() & {"task_weight", "kd_weight"}:
-            usual = {key: value for key, value in usual.items() if not key.endswith("_weight")}
-        return Knowledge.model_validate({**usual, **told})
+        if kd.loss is None and self.usual:
+            told = kd.model_dump(exclude_none=True)
+            usual = dict(self.usual)
+            if told.keys() & {"task_weight", "kd_weight"}:
+                usual = {key: value for key, value in usual.items() if not key.endswith("_weight")}
+            kd = Knowledge.model_validate({**usual, **told})
+        return kd.for_task(task, classes)
 
     def refuse(self, config: "DistillConfig") -> None:
         """Refuse settings that do not suit the scheme, before anything is opened.

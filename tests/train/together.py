@@ -22,6 +22,7 @@ from limbeck import Classification, Frozen, LimbeckError, Offline, Plan, Scheme,
 from limbeck.data.loader import Loader
 from limbeck.evaluate import evaluate
 from limbeck.evaluate.quality import predictor
+from limbeck.schemes import Mutual
 from train.toys import feed, mlp, timeless
 
 PLAN = Plan(epochs=2, batch_size=10, lr=0.1, optimizer="sgd", device="cpu")
@@ -164,6 +165,19 @@ def evaluated() -> dict[str, Any]:
     return {"scores": found.scores, "confusion": found.details["confusion"].tolist()}
 
 
+def mutual() -> dict[str, Any]:
+    """Peers of two widths: a loss of samples, a loss that relates them, hints with adapters of each pair's own."""
+
+    def terms(learner: int, other: int) -> list[Any]:
+        found = [losses.KD(temperature=1), Term(losses.RKDDistance(), "0", "0", 0.3)]
+        if learner == 0:
+            found.append(Term(losses.LogitRegression(), "0", "0", 0.1, adapter(), name="hint"))
+        return found
+
+    plan = PLAN.model_copy(update={"batch_size": 7, "clip": 0.5})
+    return trained(Mutual([mlp(), mlp(1, width=12)], terms), plan, train=42)
+
+
 class PowerCut(Exception):
     """Ends a training in every process at once."""
 
@@ -212,6 +226,7 @@ SCENARIOS: dict[str, Callable[[], dict[str, Any]]] = {
         groups,
         phases,
         relations,
+        mutual,
         hints,
         memories,
         evaluated,

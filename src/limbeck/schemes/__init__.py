@@ -1,10 +1,29 @@
 """Who teaches whom, and when."""
 
 from limbeck.schemes.base import Scheme
+from limbeck.schemes.last_epochs import LastEpochs
+from limbeck.schemes.mean_teacher import MeanTeacher
 from limbeck.schemes.mutual import Mutual
 from limbeck.schemes.offline import Offline
 from limbeck.schemes.preparation import Preparation
+from limbeck.schemes.progressive import Progressive
+from limbeck.schemes.reverse import Reverse
+from limbeck.schemes.short_lessons import ShortLessons
 from limbeck.schemes.supervised import Supervised
+from limbeck.schemes.teacher_free import TeacherFree
 from limbeck.schemes.term import Term
 
-__all__ = ["Mutual", "Offline", "Preparation", "Scheme", "Supervised", "Term"]
+__all__ = [
+    "LastEpochs",
+    "MeanTeacher",
+    "Mutual",
+    "Offline",
+    "Preparation",
+    "Progressive",
+    "Reverse",
+    "Scheme",
+    "ShortLessons",
+    "Supervised",
+    "TeacherFree",
+    "Term",
+]

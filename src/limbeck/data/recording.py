@@ -128,7 +128,7 @@ def _decoded(path: Path, content: bytes) -> Tensor:
         sound = raw / np.float32(-int(np.iinfo(raw.dtype).min))
     else:
         sound = raw
-    mono = np.asarray(sound if sound.ndim == 1 else sound.mean(1), dtype=np.float32)
+    mono = np.array(sound if sound.ndim == 1 else sound.mean(1), dtype=np.float32)
     if not np.isfinite(mono).all():
         raise LimbeckError(f"{path} holds values that are not finite numbers: write it again.")
     return torch.from_numpy(mono)

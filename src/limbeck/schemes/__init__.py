@@ -1,6 +1,7 @@
 """Who teaches whom, and when."""
 
 from limbeck.schemes.base import Scheme
+from limbeck.schemes.collaborative import Collaborative
 from limbeck.schemes.last_epochs import LastEpochs
 from limbeck.schemes.mean_teacher import MeanTeacher
 from limbeck.schemes.mutual import Mutual
@@ -14,6 +15,7 @@ from limbeck.schemes.teacher_free import TeacherFree
 from limbeck.schemes.term import Term
 
 __all__ = [
+    "Collaborative",
     "LastEpochs",
     "MeanTeacher",
     "Mutual",

@@ -3,6 +3,7 @@
 from limbeck.functional.angle import angle_huber
 from limbeck.functional.attention import spatial_attention
 from limbeck.functional.averaging import ABSENT, log_mean
+from limbeck.functional.combination import convex_weights, least_logits, likeliest_logits, relative_logits
 from limbeck.functional.consensus import consensus
 from limbeck.functional.correlation import pearson
 from limbeck.functional.decoupling import decoupled_kl
@@ -21,6 +22,7 @@ __all__ = [
     "ABSENT",
     "angle_huber",
     "consensus",
+    "convex_weights",
     "cosines",
     "decoupled_kl",
     "distances",
@@ -30,11 +32,14 @@ __all__ = [
     "fused_linear_kd",
     "gram",
     "gram_gaps",
+    "least_logits",
+    "likeliest_logits",
     "log_mean",
     "log_mixture",
     "log_softened",
     "pearson",
     "pooled_alike",
+    "relative_logits",
     "reversed_gradient",
     "row_kl",
     "soft_kl",

@@ -143,5 +143,8 @@ def default_augmentation(data: Data) -> str:
         >>> default_augmentation(open_data("digits"))
         'shift'
     """
-    door = data.name.partition(":")[0]
-    return {"digits": "shift", "idx": "shift", "folder": "resized-crop-flip"}.get(door, "none")
+    usual = {"digits": "shift", "idx": "shift", "folder": "resized-crop-flip"}
+    doors = [each.partition(":")[0].partition("@")[0] for each in data.name.split(" + ")]
+    found = {usual.get(each, "none") for each in doors}
+    # of doors that differ, joined: what small and large images both bear
+    return found.pop() if len(found) == 1 else "shift" if data.is_image and "none" not in found else "none"

@@ -68,7 +68,7 @@ class DatasetSource:
         parts: list[str | bytes | Tensor] = [str(len(self))]
         if self.targets is not None:
             parts.append(self.targets)
-        for pair in _looked_at(self, MOST_HASHED):
+        for pair in looked_at(self, MOST_HASHED):
             parts += _content(pair)
         return digest(parts)
 
@@ -248,7 +248,7 @@ def _class_names(train: Any, classes: Sequence[str] | None, targets: Tensor) -> 
 
 def _shape(source: Source, size: int | None, task: str) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """Return the shape of a sample on its canvas, and what should be said about the samples."""
-    seen = [x for x, _ in _looked_at(source, MOST_LOOKED_AT) if isinstance(x, Tensor)]
+    seen = [x for x, _ in looked_at(source, MOST_LOOKED_AT) if isinstance(x, Tensor)]
     if not seen:
         return (), ()
     notes = []
@@ -267,7 +267,7 @@ def _shape(source: Source, size: int | None, task: str) -> tuple[tuple[int, ...]
     return first, tuple(notes)
 
 
-def _looked_at(source: Any, most: int) -> Iterator[tuple[Any, Any]]:
+def looked_at(source: Any, most: int) -> Iterator[tuple[Any, Any]]:
     """Yield up to ``most`` samples, evenly spaced, each read under its own seed."""
     count = len(source)
     read = getattr(source, "read_pair", None) or (lambda index: (source.read(index), None))

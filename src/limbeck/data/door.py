@@ -5,6 +5,7 @@ from pathlib import Path
 
 from torch import Tensor
 
+from limbeck.data.classes import only
 from limbeck.data.source import Data
 from limbeck.data.splits import subset
 from limbeck.errors import LimbeckError, did_you_mean
@@ -20,7 +21,8 @@ def open_data(
 
     Args:
         spec: ``digits``, ``folder:PATH``, ``idx:PATH``, ``csv:PATH``, ``csv:PATH#COLUMN``, ``wav:PATH``
-            (or with settings, ``wav:PATH?mels=40&context=10&states=3``) or ``sklearn:diabetes``.
+            (or with settings, ``wav:PATH?mels=40&context=10&states=3``) or ``sklearn:diabetes``; with classes
+            behind an ``@``, as in ``digits@0,1,2`` or ``folder:photos@cat,dog``, only these, in this order.
         seed: of the split.
         limit: keep only so many training samples, each class in its share.
         size: height and width in pixels that images are brought to; their own when not given.
@@ -36,7 +38,10 @@ def open_data(
     """
     if size is not None and size < 1:
         raise LimbeckError(f"The image size must be at least 1 pixel, but is {size}.")
-    data = _opened(spec, seed=seed, size=size, skip_bad=skip_bad)
+    door, names = _classes_parts(spec)
+    data = _opened(door, seed=seed, size=size, skip_bad=skip_bad)
+    if names:
+        data = replace(only(data, names), name=spec)
     if size is not None and data.is_image:
         data = replace(data, shape=(data.shape[0], size, size))
     if limit is not None:
@@ -54,11 +59,11 @@ def _opened(spec: str, *, seed: int, size: int | None, skip_bad: bool) -> Data:
     if door == "folder":
         from limbeck.data.folder import folder
 
-        return folder(_folder(spec, rest), seed=seed, size=size, skip_bad=skip_bad, name=spec)
+        return folder(existing_folder(spec, rest), seed=seed, size=size, skip_bad=skip_bad, name=spec)
     if door == "idx":
         from limbeck.data.idx import idx
 
-        return idx(_folder(spec, rest), seed=seed, name=spec)
+        return idx(existing_folder(spec, rest), seed=seed, name=spec)
     if door == "csv":
         from limbeck.data.csv import csv_table
 
@@ -70,7 +75,7 @@ def _opened(spec: str, *, seed: int, size: int | None, skip_bad: bool) -> Data:
 
         path, settings = _wav_parts(rest)
         framing = Framing.parsed(settings)
-        return recordings(_folder(spec, path), framing, seed=seed, skip_bad=skip_bad, name=spec)
+        return recordings(existing_folder(spec, path), framing, seed=seed, skip_bad=skip_bad, name=spec)
     raise _no_door(spec)
 
 
@@ -86,6 +91,21 @@ def _csv_parts(rest: str) -> tuple[str, str | None]:
     return path, column
 
 
+def _classes_parts(spec: str) -> tuple[str, list[str]]:
+    """Split ``DOOR@CLASS,CLASS``; a path that itself has an ``@`` is taken as it is."""
+    before, mark, names = spec.rpartition("@")
+    door, _, path = spec.partition(":")
+    if not mark or door.partition("@")[0] not in ("digits", "folder", "idx"):
+        return spec, []
+    if "/" in names or (path and Path(path).expanduser().exists()):
+        return spec, []
+    if not names.strip():
+        raise LimbeckError(
+            f"Data {spec!r} names no class behind its @: write {before} or {before}@CLASS,CLASS."
+        )
+    return before, [each.strip() for each in names.split(",")]
+
+
 def _wav_parts(rest: str) -> tuple[str, str]:
     """Split ``PATH?SETTINGS``; a folder whose own name has a ``?`` is taken as it is."""
     if "?" not in rest or Path(rest).expanduser().exists():
@@ -94,7 +114,8 @@ def _wav_parts(rest: str) -> tuple[str, str]:
     return path, settings
 
 
-def _folder(spec: str, text: str) -> Path:
+def existing_folder(spec: str, text: str) -> Path:
+    """Return the folder that ``text``, the path in ``spec``, names."""
     path = _existing(spec, text)
     if not path.is_dir():
         door = spec.partition(":")[0]

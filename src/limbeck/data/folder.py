@@ -125,7 +125,11 @@ def folder(
     parts = parts_of(root)
     classes = tuple(sorted(each.name for each in subfolders(parts["train"])))
     if not classes:
-        raise LimbeckError(f"{parts['train']} has no folders: put the images of each class into its own.")
+        flat = any(files_below(parts["train"], SUFFIXES))
+        raise LimbeckError(
+            f"{parts['train']} has no folders: put the images of each class into its own"
+            + (", or give images without classes as --unlabelled beside labelled data." if flat else ".")
+        )
     files, spans = _gathered(parts, classes, skip_bad)
     targets = torch.tensor(files.labels, dtype=torch.int64)
     refuse_bad_classes(name, targets[: spans["train"][1]], classes)
@@ -138,6 +142,43 @@ def folder(
     shape = (1 if files.grey else 3, *_canvas(files.sizes, size))
     split = (indices["train"], indices["validation"], indices["test"])
     return Data(name, "classification", source, *split, classes, shape, tuple(files.skipped), notes)
+
+
+def flat_folder(
+    path: str | Path, *, grey: bool, skip_bad: bool = False
+) -> tuple[FolderSource, tuple[str, ...]]:
+    """Return all images below ``path``, whatever folders they lie in, without classes: every target is 0.
+
+    Args:
+        path: the folder.
+        grey: whether images are read as one channel, else as three.
+        skip_bad: leave out the images that cannot be read.
+
+    Returns:
+        The images, and the files that were left out.
+
+    Raises:
+        LimbeckError: no images, or one that cannot be read.
+
+    Example:
+        >>> import tempfile
+        >>> from PIL import Image
+        >>> root = Path(tempfile.mkdtemp())
+        >>> (root / "2024-05").mkdir()
+        >>> Image.new("RGB", (12, 10)).save(root / "2024-05" / "1.png")
+        >>> source, skipped = flat_folder(root, grey=False)
+        >>> len(source), source.read(0).shape, skipped
+        (1, torch.Size([3, 10, 12]), ())
+    """
+    root = Path(path)
+    files = _Files([], [], [], True, [])
+    bad = _add_images(files, root, 0, skip_bad or _decoded_soon(root))
+    _refuse_bad(bad, skip_bad)
+    if not files.paths:
+        which = "image that can be read" if bad else "images"
+        raise LimbeckError(f"{root} has no {which}, in it or in folders below it.")
+    source = FolderSource(root, files.paths, torch.tensor(files.labels, dtype=torch.int64), grey)
+    return source, tuple(str(each) for each, _ in bad)
 
 
 def _gathered(
@@ -153,11 +194,14 @@ def _gathered(
         for place in subfolders(parts[part]):
             if place.name not in classes:
                 raise LimbeckError(f"{place} is a class that {parts['train']} has no folder for.")
-            bad += _add_class(files, place, classes.index(place.name), whole, skip_bad)
+            before = len(files.paths)
+            of_class = _add_images(files, place, classes.index(place.name), whole)
+            if len(files.paths) == before and (skip_bad or not of_class):
+                which = "no image that can be read" if of_class else "no images"
+                raise LimbeckError(f"The class folder {place} has {which}: fill it or remove it.")
+            bad += of_class
         spans[part] = (begin, len(files.paths))
-    if bad and not skip_bad:
-        more = f" ({len(bad) - 1} more files are like it.)" if len(bad) > 1 else ""
-        raise LimbeckError(f"{bad[0][1]}{more}") from bad[0][1]
+    _refuse_bad(bad, skip_bad)
     files.skipped = [str(path) for path, _ in bad]
     return files, spans
 
@@ -172,13 +216,10 @@ def _decoded_soon(root: Path) -> bool:
     return True
 
 
-def _add_class(
-    files: _Files, place: Path, label: int, whole: bool, skipping: bool
-) -> list[tuple[Path, LimbeckError]]:
-    """Add the images of one class folder; return those that cannot be read."""
-    paths = list(files_below(place, SUFFIXES))
+def _add_images(files: _Files, place: Path, label: int, whole: bool) -> list[tuple[Path, LimbeckError]]:
+    """Add the images of one folder; return those that cannot be read."""
     bad = []
-    for path in paths:
+    for path in files_below(place, SUFFIXES):
         try:
             grey, height, width = check(path, whole=whole)
         except LimbeckError as error:
@@ -188,10 +229,13 @@ def _add_class(
         files.labels.append(label)
         files.grey &= grey
         files.sizes.append((height, width))
-    if not paths or (skipping and len(bad) == len(paths)):
-        which = "no image that can be read" if paths else "no images"
-        raise LimbeckError(f"The class folder {place} has {which}: fill it or remove it.")
     return bad
+
+
+def _refuse_bad(bad: Sequence[tuple[Path, LimbeckError]], skip_bad: bool) -> None:
+    if bad and not skip_bad:
+        more = f" ({len(bad) - 1} more files are like it.)" if len(bad) > 1 else ""
+        raise LimbeckError(f"{bad[0][1]}{more}") from bad[0][1]
 
 
 def _canvas(sizes: Sequence[tuple[int, int]], size: int | None) -> tuple[int, int]:

@@ -38,9 +38,9 @@ def subfolders(path: Path) -> list[Path]:
 
 
 def files_below(place: Path, suffixes: Collection[str]) -> Iterator[Path]:
-    """Yield the files in a class folder and below it whose names end so, in the order of their names."""
+    """Yield the files in a folder and below it whose names end so, in the order of their names; none that is hidden."""
     for parent, folders, names in os.walk(place):
-        folders.sort()
+        folders[:] = sorted(each for each in folders if not each.startswith("."))
         for each in sorted(names):
             if not each.startswith(".") and Path(each).suffix.lower() in suffixes:
                 yield Path(parent, each)

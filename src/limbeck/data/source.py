@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
@@ -15,7 +15,8 @@ class Source(Protocol):
     A source in memory may also offer ``read_many(indices) -> Tensor``, which gathers a batch at once; one
     that draws random numbers while it reads sets ``stochastic = True``; one whose targets are read with the
     sample has ``read_pair(index) -> (sample, target)`` and perhaps a ``collate_fn`` to put pairs together; one
-    that makes its features as they are read has ``statistics(indices) -> (mean, std)``.
+    that makes its features as they are read has ``statistics(indices) -> (mean, std)``; one in which not every
+    sample has a label says which in ``labelled``, (N,) bool.
     """
 
     targets: Any
@@ -87,6 +88,7 @@ class Data:
         shape: (C, H, W) of an image after it is brought to the canvas, or (D,) of features.
         skipped: unreadable files that were left out.
         notes: what the person should know about how the data was read, a sentence each.
+        unlabelled: (N,) int64 indices of further samples to learn from, which have no label.
 
     Example:
         >>> source = TensorSource(torch.rand(5, 2), torch.rand(5))
@@ -106,6 +108,12 @@ class Data:
     shape: tuple[int, ...]
     skipped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    unlabelled: Tensor = field(default_factory=lambda: torch.empty(0, dtype=torch.int64))
+
+    @property
+    def transfer_set(self) -> Tensor:
+        """Indices of all that a student may learn from: the training part and the samples without labels."""
+        return torch.cat([self.train, self.unlabelled])
 
     @property
     def is_image(self) -> bool:
@@ -120,7 +128,8 @@ class Data:
     def fingerprint(self) -> str:
         """Return a sha256 (hex) of the samples, the split and the class names."""
         about = [self.source.fingerprint(), self.task, repr(self.classes), repr(self.shape)]
-        return digest([*about, self.train, self.validation, self.test])
+        more = [self.unlabelled] if len(self.unlabelled) else []
+        return digest([*about, self.train, self.validation, self.test, *more])
 
 
 def digest(parts: Iterable[str | bytes | Tensor]) -> str:

@@ -110,7 +110,8 @@ class Views(Dataset[Batch]):
                 own = role_seed(self.seed, role)
                 samples, targets = self._drawn(source, augment, own, index, view)
                 inputs[role] = _fed(self._transform(role), samples)
-        return Batch(inputs, targets, index, view)
+        marks = getattr(self.source, "labelled", None)
+        return Batch(inputs, targets, index, view, None if marks is None else take(marks, index))
 
     def fingerprint(self) -> str:
         """Return a sha256 (hex) of all that decides a view: source, augmentation, inputs, seed, canvas."""

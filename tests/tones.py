@@ -29,12 +29,16 @@ def encoded(values: np.ndarray, bits: int = 16, kind: int = 1) -> bytes:
     return whole.astype(f"<i{bits // 8}").tobytes()
 
 
-def wav(values: np.ndarray, bits: int = 16, kind: int = 1, rate: int = RATE, before: bytes = b"") -> bytes:
-    """Return a wav file; ``before`` stands between its header and its sound."""
+def wav(
+    values: np.ndarray, bits: int = 16, kind: int = 1, rate: int = RATE, before: bytes = b"", long=False
+) -> bytes:
+    """Return a wav file; ``before`` stands between its header and its sound, ``long`` takes the longer header."""
     content = encoded(values, bits, kind)
     channels = 1 if values.ndim == 1 else values.shape[1]
     align = channels * bits // 8
-    form = struct.pack("<HHIIHH", kind, channels, rate, rate * align, align, bits)
+    form = struct.pack("<HHIIHH", 0xFFFE if long else kind, channels, rate, rate * align, align, bits)
+    if long:  # WAVE_FORMAT_EXTENSIBLE, which many programs write for 24 bits
+        form += struct.pack("<HHIH", 22, bits, 0, kind) + bytes.fromhex("000000001000800000aa00389b71")
     body = (
         b"WAVE"
         + (b"fmt " + struct.pack("<I", len(form)) + form)

@@ -25,10 +25,11 @@ def recording_of(frames: torch.Tensor, source: FrameSource) -> torch.Tensor:
 KINDS = [(1, 8, 2**-6), (1, 16, 2**-14), (1, 24, 2**-22), (1, 32, 1e-6), (3, 32, 1e-6), (3, 64, 1e-6)]
 
 
+@pytest.mark.parametrize("long", [False, True])
 @pytest.mark.parametrize(("kind", "bits", "within"), KINDS)
-def test_every_kind_of_wav_gives_the_same_sound(tmp_path, kind, bits, within):
+def test_every_kind_of_wav_gives_the_same_sound(tmp_path, kind, bits, within, long):
     path = tmp_path / "a.wav"
-    path.write_bytes(wav(sound(), bits, kind))
+    path.write_bytes(wav(sound(), bits, kind, long=long))
     header, found, _ = one_file.read(path)
     assert (header.rate, header.channels, header.samples) == (RATE, 1, 1600)
     assert found.dtype == torch.float32

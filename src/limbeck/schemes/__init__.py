@@ -1,6 +1,7 @@
 """Who teaches whom, and when."""
 
 from limbeck.schemes.base import Scheme
+from limbeck.schemes.be_your_own_teacher import BeYourOwnTeacher
 from limbeck.schemes.collaborative import Collaborative
 from limbeck.schemes.last_epochs import LastEpochs
 from limbeck.schemes.mean_teacher import MeanTeacher
@@ -15,6 +16,7 @@ from limbeck.schemes.teacher_free import TeacherFree
 from limbeck.schemes.term import Term
 
 __all__ = [
+    "BeYourOwnTeacher",
     "Collaborative",
     "LastEpochs",
     "MeanTeacher",

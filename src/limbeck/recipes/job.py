@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from limbeck.data import Data
+from limbeck.data import Data, default_augmentation
 from limbeck.evaluate.quality import evaluate
 from limbeck.models import Model, save_model
 from limbeck.models.model import Inputs
@@ -75,7 +75,7 @@ class Job:
         first = self.config.train.seed
         return list(range(first, first + self.config.seeds))
 
-    def candidate(self, given: Given, role: str) -> Candidate:
+    def candidate(self, given: Given | Teacher, role: str) -> Candidate:
         """Return the door of a further network, an assistant or a peer.
 
         Args:
@@ -83,6 +83,10 @@ class Job:
             role: for messages.
         """
         return Candidate(given, role, self.data, self.task, plugins=self.plugins)
+
+    def augmentation(self) -> str:
+        """Return the name of the transfer set's augmentation."""
+        return self.config.augment if self.config.augment is not None else default_augmentation(self.data)
 
     def reader(self, inputs: Mapping[str, Inputs]) -> Reader:
         """Return what reads the run's data for networks in these roles."""
@@ -118,7 +122,7 @@ class Job:
         plan = self.config.teacher_train or self.config.train
         model = candidate.open(plan.seed)
         if model.weights is not None:
-            self.measure(key, "teacher", model, None, role, stage=stage)
+            self.measure(key, "teacher", model, None, role, stage=stage, data=candidate.data)
             return Tutor(self.frozen(model, role), {role: model.inputs})
         inputs = {role: model.inputs}
         augment = self.config.teacher_augment
@@ -132,7 +136,7 @@ class Job:
             plan=plan,
         )
         run = self.fit(key, course)
-        self.measure(key, "teacher", model, run, role, stage=stage)
+        self.measure(key, "teacher", model, run, role, stage=stage, data=candidate.data)
         self.keep(key, model)
         return Tutor(self.frozen(model, role), inputs, trained_here=True)
 
@@ -197,6 +201,8 @@ class Job:
             watchers=self.watchers,
             label=key,
         )
+        if run.model is not course.model.module:  # an average, say, that the scheme keeps apart
+            course.model.module.load_state_dict(run.model.state_dict())
         self.trained[name] = course.model
         self.history += run.history
         self.teacher_forwards += run.teacher_forwards

@@ -2,18 +2,21 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from torch import Tensor
 
 from limbeck.data import Data, Views, augmentation, dataset_data, default_augmentation, open_data
 from limbeck.data.loader import Loader, Part
+from limbeck.data.unlabelled import with_unlabelled, without_labels
 from limbeck.errors import LimbeckError, did_you_mean
 from limbeck.models.model import Inputs
-from limbeck.recipes.config import DataSettings, DistillConfig
 from limbeck.train import Feed
 from limbeck.train.engine import processes
 from limbeck.types import Batch
+
+if TYPE_CHECKING:
+    from limbeck.recipes.config import DataSettings, DistillConfig
 
 GivenData: TypeAlias = str | Data | Sequence[Any] | Mapping[str, Any]
 """A door, opened data, or the person's own (train, validation[, test]) datasets or loaders, or a dict of them."""
@@ -22,7 +25,7 @@ EVALUATION_BATCH = 256
 PARTS = ("train", "validation", "test")
 
 
-def open_given(given: GivenData, settings: DataSettings) -> Data:
+def open_given(given: GivenData, settings: "DataSettings") -> Data:
     """Open the data as the person gave it.
 
     Args:
@@ -54,9 +57,25 @@ def open_given(given: GivenData, settings: DataSettings) -> Data:
     )
 
 
-def open_transfer_set(given: GivenData, settings: DistillConfig) -> Data:
-    """Open the data of a distillation, with the samples that have no labels."""
-    return open_given(given, settings)
+def open_transfer_set(given: GivenData, settings: "DistillConfig") -> Data:
+    """Open the data of a distillation, with the samples that have no labels.
+
+    Args:
+        given: see :data:`GivenData`.
+        settings: besides those of :func:`open_given`, how many labels are kept and where other samples are.
+
+    Raises:
+        LimbeckError: as :func:`open_given`; nothing left with or without labels.
+    """
+    data = open_given(given, settings)
+    if settings.labels is not None:
+        kept = settings.labels
+        data = without_labels(data, int(kept) if kept == int(kept) else kept, settings.split_seed)
+    if settings.unlabelled is not None:
+        data = with_unlabelled(
+            data, settings.unlabelled, seed=settings.split_seed, skip_bad=settings.skip_bad
+        )
+    return data
 
 
 def _named_parts(given: Any) -> Mapping[str, Any]:
@@ -107,17 +126,35 @@ class Reader:
         return next(iter(self.inputs.values())) if len(self.inputs) == 1 else dict(self.inputs)
 
     def feed(self, augment: str | Mapping[str, str] | None, seed: int, ratio: float | None = None) -> Feed:
-        """Return the augmented training part and the plain validation part."""
-        data = self.data
-        assert augment is None or isinstance(augment, str)
-        name = augment if augment is not None else default_augmentation(data)
-        drawn = augmentation(name, data.canvas) if name != "none" else None
-        views = Views(data.source, drawn, self._inputs, seed=seed, canvas=data.canvas)
-        return Feed(Part(views, data.train), self.part(data.validation) if len(data.validation) else None)
+        """Return the augmented training part, samples without labels mixed in, and the plain validation part.
+
+        Args:
+            augment: name of the augmentation; one for each role gives each a draw of its own.
+            seed: of the views.
+            ratio: samples without labels for each with one; in proportion to their numbers unless told.
+        """
+        return Feed(self._mixed(self._views(augment, seed), ratio), self._validation())
 
     def labelled_feed(self, augment: str | Mapping[str, str] | None, seed: int, ratio: float | None) -> Feed:
         """Return what a student without a teacher reads: labelled samples alone, in as many steps as with the rest."""
-        return self.feed(augment, seed, ratio)
+        return Feed(Part(self._views(augment, seed), self.data.train), self._validation())
+
+    def _mixed(self, views: Views, ratio: float | None) -> Part:
+        return Part(views, self.data.train)
+
+    def _validation(self) -> Part | None:
+        return self.part(self.data.validation) if len(self.data.validation) else None
+
+    def _views(self, augment: str | Mapping[str, str] | None, seed: int) -> Views:
+        data = self.data
+        if isinstance(augment, Mapping):
+            drawn: Any = {role: self._drawn(augment.get(role)) for role in self.inputs}
+            return Views(data.source, drawn, dict(self.inputs), seed=seed, canvas=data.canvas)
+        return Views(data.source, self._drawn(augment), self._inputs, seed=seed, canvas=data.canvas)
+
+    def _drawn(self, augment: str | None) -> Any:
+        name = augment if augment is not None else default_augmentation(self.data)
+        return augmentation(name, self.data.canvas) if name != "none" else None
 
     def part(self, indices: Tensor) -> Part:
         """Return a part as it is, for evaluation."""

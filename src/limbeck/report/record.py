@@ -212,6 +212,25 @@ class Stage(_Part):
     """Optimizer steps up to its end, of one seed."""
 
 
+class Bias(_Part):
+    """Output biases of one network, corrected on validation for classes that the transfer set lacks."""
+
+    network: str
+    """``student`` or ``alone``."""
+    seed: int
+    classes: list[str]
+    shift: Finite
+    """What was added to the logits of these classes."""
+    before: Number
+    """Validation accuracy without the shift."""
+    after: Number
+    """Validation accuracy with it."""
+    recall_before: list[Number]
+    """Share of each of these classes that was right without the shift."""
+    recall_after: list[Number]
+    """The same with it."""
+
+
 class RunRecord(_Part):
     """Everything a run's ``run.json`` holds.
 
@@ -248,6 +267,8 @@ class RunRecord(_Part):
     """Unreadable files left out on request."""
     stages: list[Stage] = Field(default_factory=list)
     """Every training of the run, in order."""
+    bias: list[Bias] = Field(default_factory=list)
+    """Corrected output biases, of each student."""
     notes: list[str] = Field(default_factory=list)
     """What the reader should know of how the run was made, a sentence each."""
 

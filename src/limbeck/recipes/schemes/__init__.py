@@ -7,17 +7,33 @@ from pydantic import BeforeValidator, Field
 from limbeck.errors import did_you_mean
 from limbeck.recipes.schemes.assistant import AssistantRecipe
 from limbeck.recipes.schemes.base import SchemeRecipe
+from limbeck.recipes.schemes.born_again import BornAgainRecipe
 from limbeck.recipes.schemes.hints import HintsRecipe
+from limbeck.recipes.schemes.last_epochs import LastEpochsRecipe
+from limbeck.recipes.schemes.mean_teacher import MeanTeacherRecipe
 from limbeck.recipes.schemes.mutual import MutualRecipe
 from limbeck.recipes.schemes.offline import OfflineRecipe
+from limbeck.recipes.schemes.omitted_classes import OmittedClassesRecipe
+from limbeck.recipes.schemes.progressive import ProgressiveRecipe
+from limbeck.recipes.schemes.reverse import ReverseRecipe
+from limbeck.recipes.schemes.several_teachers import SeveralTeachersRecipe
 from limbeck.recipes.schemes.shallow_mimic import ShallowMimicRecipe
+from limbeck.recipes.schemes.teacher_free import TeacherFreeRecipe
 
 RECIPES: tuple[type[SchemeRecipe], ...] = (
     OfflineRecipe,
     HintsRecipe,
     ShallowMimicRecipe,
     MutualRecipe,
+    BornAgainRecipe,
+    LastEpochsRecipe,
+    ProgressiveRecipe,
+    TeacherFreeRecipe,
+    MeanTeacherRecipe,
     AssistantRecipe,
+    SeveralTeachersRecipe,
+    ReverseRecipe,
+    OmittedClassesRecipe,
 )
 """Every scheme, in the order in which `limbeck schemes` lists them."""
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from limbeck.recipes.job import Job
     from limbeck.recipes.setup import GivenData
     from limbeck.recipes.tutor import Tutor
+    from limbeck.train import Run
 
 MANY = 10**6
 """As many as one likes."""
@@ -141,7 +142,7 @@ class SchemeRecipe(BaseModel):
             {"student": model.inputs},
             feed=lambda: job.labelled_feed({"student": model.inputs}, seed),
         )
-        job.measure("alone", "alone", model, job.fit("alone", course, seed))
+        self.finished(job, "alone", course, job.fit("alone", course, seed), seed)
 
     def teach(self, job: "Job", tutor: "Tutor | None", seed: int) -> "Model":
         """Train and measure one student; return it as it is shipped.
@@ -152,7 +153,19 @@ class SchemeRecipe(BaseModel):
             seed: of the student.
         """
         course = self.course(job, job.student.open(seed), tutor, seed)
-        job.measure("student", "student", course.model, job.fit("student", course, seed), course.role)
+        return self.finished(job, "student", course, job.fit("student", course, seed), seed)
+
+    def finished(self, job: "Job", key: str, course: "Course", run: "Run", seed: int) -> "Model":
+        """Measure a student that has been trained; return it as it is shipped.
+
+        Args:
+            job: the run.
+            key: ``"alone"`` or ``"student"``.
+            course: what it went through.
+            run: how that went.
+            seed: of the student.
+        """
+        job.measure(key, key, course.model, run, course.role)
         return course.model
 
     def course(self, job: "Job", model: "Model", tutor: "Tutor | None", seed: int) -> "Course":

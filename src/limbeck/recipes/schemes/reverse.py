@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from torch import nn
 
+from limbeck.errors import LimbeckError
 from limbeck.recipes.schemes.base import SchemeRecipe
 from limbeck.schemes import Reverse, Scheme, Term
 from limbeck.schemes.schedule import Schedule
@@ -40,4 +41,8 @@ class ReverseRecipe(SchemeRecipe):
         task_weight: float | Schedule | None,
     ) -> Scheme:
         """Return the scheme in which the large network learns from the small one."""
+        if task_weight is None:
+            raise LimbeckError(
+                "Reverse has only a weaker network to learn from without labels: give task_weight."
+            )
         return Reverse(student, teacher, terms, task, task_weight)

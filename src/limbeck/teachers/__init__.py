@@ -8,5 +8,16 @@ from limbeck.teachers.frozen import Frozen
 from limbeck.teachers.merged import Merged
 from limbeck.teachers.predictor import Predictor
 from limbeck.teachers.snapshot import Snapshot
+from limbeck.teachers.transformed import Transformed
 
-__all__ = ["Ema", "Ensemble", "Frozen", "Merged", "Predictor", "Snapshot", "Teacher", "renamed"]
+__all__ = [
+    "Ema",
+    "Ensemble",
+    "Frozen",
+    "Merged",
+    "Predictor",
+    "Snapshot",
+    "Teacher",
+    "Transformed",
+    "renamed",
+]

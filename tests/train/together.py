@@ -7,6 +7,7 @@ Each scenario is a function that trains and returns what all processes together 
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -22,7 +23,7 @@ from limbeck import Classification, Frozen, LimbeckError, Offline, Plan, Scheme,
 from limbeck.data.loader import Loader
 from limbeck.evaluate import evaluate
 from limbeck.evaluate.quality import predictor
-from limbeck.schemes import Mutual
+from limbeck.schemes import Collaborative, Mutual
 from train.toys import feed, mlp, timeless
 
 PLAN = Plan(epochs=2, batch_size=10, lr=0.1, optimizer="sgd", device="cpu")
@@ -178,6 +179,21 @@ def mutual() -> dict[str, Any]:
     return trained(Mutual([mlp(), mlp(1, width=12)], terms), plan, train=42)
 
 
+def collaborative() -> dict[str, Any]:
+    """The weights of the peers' logits are found on the labelled samples of the whole batch.
+
+    The hard loss is left out: its mean over labelled samples is each process's own.
+    """
+
+    class Half(Collaborative):
+        def forward(self, batch: Any, phase: str = "main", group: int = 0) -> dict[str, Tensor]:
+            parts = super().forward(replace(batch, labelled=batch.index % 3 > 0), phase, group)
+            return {name: part for name, part in parts.items() if not name.endswith("task")}
+
+    plan = PLAN.model_copy(update={"batch_size": 7})
+    return trained(Half([mlp(), mlp(1, width=12)], "linear", [losses.KD(temperature=2)]), plan, train=42)
+
+
 class PowerCut(Exception):
     """Ends a training in every process at once."""
 
@@ -227,6 +243,7 @@ SCENARIOS: dict[str, Callable[[], dict[str, Any]]] = {
         phases,
         relations,
         mutual,
+        collaborative,
         hints,
         memories,
         evaluated,

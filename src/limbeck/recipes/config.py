@@ -54,7 +54,8 @@ class DistillConfig(DataSettings):
     labels: float | None = Field(default=None, gt=0)
     """Of the training samples, how many keep their labels: a share below 1, or a number. The rest is unlabelled."""
     ratio: float | None = Field(default=None, gt=0)
-    """Unlabelled samples for each labelled one in a batch; in proportion to their numbers unless told."""
+    """Unlabelled samples for each labelled one in a batch; in proportion to their numbers, 7 at most, unless
+    told."""
     teacher_weights: str | None = None
     """A .safetensors or weights-only .pt file for the teacher; without weights, the run trains it first."""
     student_weights: str | None = None

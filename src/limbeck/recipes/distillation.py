@@ -174,8 +174,8 @@ def _rehearsed(job: Job) -> int:
     once = rehearsal.trainings
     seed = job.seeds[0]
     if job.config.alone:
-        recipe.alone(rehearsal, seed)
-    recipe.teach(rehearsal, tutor, seed)
+        recipe.train_alone(rehearsal, seed)
+    recipe.train_student(rehearsal, tutor, seed)
     return once + len(job.seeds) * (rehearsal.trainings - once)
 
 
@@ -189,8 +189,8 @@ def _run(job: Job, folder: Path, show: Show, trainings: int) -> Distilled:
         tutor = recipe.tutor(job)
         for seed in job.seeds:
             if job.config.alone:
-                recipe.alone(job, seed)
-            students.append(recipe.teach(job, tutor, seed))
+                recipe.train_alone(job, seed)
+            students.append(recipe.train_student(job, tutor, seed))
     measured = job.measured["student"]
     assert isinstance(measured, Measured)
     chosen = students[best_of(measured.validation, job.task.higher_is_better)]

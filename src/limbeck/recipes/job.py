@@ -1,5 +1,6 @@
 """One distillation with everything open: what a scheme's recipe trains, measures and keeps by."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +21,7 @@ from limbeck.recipes.measuring import Composite, Measured, device_of, scores_on_
 from limbeck.recipes.setup import Reader
 from limbeck.recipes.tutor import Tutor
 from limbeck.recipes.wiring import Wiring
-from limbeck.schemes import Offline, Supervised
+from limbeck.schemes import Offline, Scheme, Supervised
 from limbeck.tasks import Task
 from limbeck.teachers import Frozen, Teacher
 from limbeck.train import Feed, Plan, Run, Stage, fit_stages
@@ -49,6 +50,7 @@ class Job:
         notes: what the reader of the record should know, a sentence each.
         extra: further entries of the record, by their names there.
         trained: what trainings gave, by the names of their checkpoints: ``alone-0``, ``teacher``.
+        scheme: that of the latest main training of a student.
     """
 
     config: DistillConfig
@@ -65,6 +67,7 @@ class Job:
     notes: list[str] = field(default_factory=list)
     extra: dict[str, Any] = field(default_factory=dict)
     trained: dict[str, Model] = field(default_factory=dict)
+    scheme: Scheme | None = None
 
     rehearsal: ClassVar[bool] = False
     """Whether nothing is trained, only tried."""
@@ -165,7 +168,11 @@ class Job:
         """
         network = getattr(tutor.teacher, "model", None)
         wiring = self.wiring(model, network if isinstance(network, nn.Module) else None, tutor.inputs, seed)
-        return Lessons(kd or self.config.kd, wiring, tutor.teacher, make)
+        return Lessons(kd or self.config.kd, wiring, tutor.teacher, functools.partial(self._remembered, make))
+
+    def _remembered(self, make: Make, *args: Any) -> Scheme:
+        self.scheme = make(*args)
+        return self.scheme
 
     def wiring(
         self, model: Model, other: nn.Module | None, inputs: Mapping[str, Inputs], seed: int

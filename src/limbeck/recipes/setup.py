@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from torch import Tensor
 
 from limbeck.data import Data, Views, augmentation, dataset_data, default_augmentation, open_data
-from limbeck.data.loader import Loader, Part
+from limbeck.data.loader import Loader
+from limbeck.data.mixture import Mixture, Repeated
+from limbeck.data.part import Part, TrainingPart
 from limbeck.data.unlabelled import with_unlabelled, without_labels
 from limbeck.errors import LimbeckError, did_you_mean
 from limbeck.models.model import Inputs
@@ -22,6 +24,8 @@ GivenData: TypeAlias = str | Data | Sequence[Any] | Mapping[str, Any]
 """A door, opened data, or the person's own (train, validation[, test]) datasets or loaders, or a dict of them."""
 
 EVALUATION_BATCH = 256
+MOST_UNLABELLED = 7.0
+"""Samples without labels for each with one, unless told otherwise; FixMatch's number."""
 PARTS = ("train", "validation", "test")
 
 
@@ -131,16 +135,23 @@ class Reader:
         Args:
             augment: name of the augmentation; one for each role gives each a draw of its own.
             seed: of the views.
-            ratio: samples without labels for each with one; in proportion to their numbers unless told.
+            ratio: samples without labels for each with one; in proportion to their numbers, 7 at most, unless told.
         """
         return Feed(self._mixed(self._views(augment, seed), ratio), self._validation())
 
     def labelled_feed(self, augment: str | Mapping[str, str] | None, seed: int, ratio: float | None) -> Feed:
         """Return what a student without a teacher reads: labelled samples alone, in as many steps as with the rest."""
-        return Feed(Part(self._views(augment, seed), self.data.train), self._validation())
+        views = self._views(augment, seed)
+        mixed = self._mixed(views, ratio)
+        whole = isinstance(mixed, Part)
+        return Feed(mixed if whole else Repeated(views, self.data.train, mixed), self._validation())
 
-    def _mixed(self, views: Views, ratio: float | None) -> Part:
-        return Part(views, self.data.train)
+    def _mixed(self, views: Views, ratio: float | None) -> TrainingPart:
+        labelled, unlabelled = self.data.train, self.data.unlabelled
+        if not len(unlabelled):
+            return Part(views, labelled)
+        usual = min(MOST_UNLABELLED, len(unlabelled) / len(labelled))
+        return Mixture(views, labelled, unlabelled, usual if ratio is None else ratio)
 
     def _validation(self) -> Part | None:
         return self.part(self.data.validation) if len(self.data.validation) else None

@@ -6,8 +6,11 @@ from pydantic import BeforeValidator, Field
 
 from limbeck.errors import did_you_mean
 from limbeck.recipes.schemes.assistant import AssistantRecipe
+from limbeck.recipes.schemes.augmentation_by_teacher import AugmentationByTeacherRecipe
 from limbeck.recipes.schemes.base import SchemeRecipe
+from limbeck.recipes.schemes.be_your_own_teacher import BeYourOwnTeacherRecipe
 from limbeck.recipes.schemes.born_again import BornAgainRecipe
+from limbeck.recipes.schemes.collaborative import CollaborativeRecipe
 from limbeck.recipes.schemes.hints import HintsRecipe
 from limbeck.recipes.schemes.last_epochs import LastEpochsRecipe
 from limbeck.recipes.schemes.mean_teacher import MeanTeacherRecipe
@@ -16,8 +19,10 @@ from limbeck.recipes.schemes.offline import OfflineRecipe
 from limbeck.recipes.schemes.omitted_classes import OmittedClassesRecipe
 from limbeck.recipes.schemes.progressive import ProgressiveRecipe
 from limbeck.recipes.schemes.reverse import ReverseRecipe
+from limbeck.recipes.schemes.semi_supervised import SemiSupervisedRecipe
 from limbeck.recipes.schemes.several_teachers import SeveralTeachersRecipe
 from limbeck.recipes.schemes.shallow_mimic import ShallowMimicRecipe
+from limbeck.recipes.schemes.short_lessons import ShortLessonsRecipe
 from limbeck.recipes.schemes.teacher_free import TeacherFreeRecipe
 
 RECIPES: tuple[type[SchemeRecipe], ...] = (
@@ -25,15 +30,20 @@ RECIPES: tuple[type[SchemeRecipe], ...] = (
     HintsRecipe,
     ShallowMimicRecipe,
     MutualRecipe,
+    CollaborativeRecipe,
     BornAgainRecipe,
     LastEpochsRecipe,
+    BeYourOwnTeacherRecipe,
     ProgressiveRecipe,
     TeacherFreeRecipe,
     MeanTeacherRecipe,
+    SemiSupervisedRecipe,
     AssistantRecipe,
     SeveralTeachersRecipe,
     ReverseRecipe,
     OmittedClassesRecipe,
+    AugmentationByTeacherRecipe,
+    ShortLessonsRecipe,
 )
 """Every scheme, in the order in which `limbeck schemes` lists them."""
 

@@ -125,7 +125,7 @@ class SchemeRecipe(BaseModel):
         """
         return job.teacher(job.teachers[0]) if job.teachers else None
 
-    def alone(self, job: "Job", seed: int) -> None:
+    def train_alone(self, job: "Job", seed: int) -> None:
         """Train and measure the same student without a teacher, with the same budget.
 
         Args:
@@ -144,7 +144,7 @@ class SchemeRecipe(BaseModel):
         )
         self.finished(job, "alone", course, job.fit("alone", course, seed), seed)
 
-    def teach(self, job: "Job", tutor: "Tutor | None", seed: int) -> "Model":
+    def train_student(self, job: "Job", tutor: "Tutor | None", seed: int) -> "Model":
         """Train and measure one student; return it as it is shipped.
 
         Args:

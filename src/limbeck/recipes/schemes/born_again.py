@@ -34,7 +34,7 @@ class BornAgainRecipe(SchemeRecipe):
     ensemble: bool = False
     """Measure all generations together, too."""
 
-    def teach(self, job: "Job", tutor: Tutor | None, seed: int) -> Model:
+    def train_student(self, job: "Job", tutor: Tutor | None, seed: int) -> Model:
         """Train one generation after the other; the last is the student."""
         before, older = tutor or self._first(job, seed), []
         members = []

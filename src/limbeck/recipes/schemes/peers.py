@@ -57,7 +57,7 @@ class PeersRecipe(SchemeRecipe):
     def together(self, networks: Sequence[nn.Module], pairs: Pairs, job: "Job") -> Scheme:
         """Return the scheme in which the networks learn."""
 
-    def teach(self, job: "Job", tutor: "Tutor | None", seed: int) -> Model:
+    def train_student(self, job: "Job", tutor: "Tutor | None", seed: int) -> Model:
         """Train all networks at once; the first is the student."""
         plain(self, job.config.kd)
         models = self._models(job, seed)

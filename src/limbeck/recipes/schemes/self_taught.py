@@ -13,7 +13,6 @@ from limbeck.recipes.knowledge import Knowledge
 from limbeck.recipes.schemes.base import SchemeRecipe
 from limbeck.recipes.schemes.untaught import plain
 from limbeck.schemes import Scheme, Term
-from limbeck.schemes.schedule import Schedule
 from limbeck.train import Stage
 
 if TYPE_CHECKING:
@@ -74,6 +73,6 @@ def nothing_named(kd: Knowledge) -> bool:
     return kd == Knowledge()
 
 
-def labels_weight(job: "Job") -> dict[str, float | Schedule]:
+def labels_weight(job: "Job") -> dict[str, Any]:
     """Return the weight of the labels as an argument, where the person named what is taught."""
     return {} if nothing_named(job.config.kd) else {"task_weight": job.config.kd.weights()[0]}

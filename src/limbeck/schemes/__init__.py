@@ -1,5 +1,6 @@
 """Who teaches whom, and when."""
 
+from limbeck.schemes.augmentation_by_teacher import AugmentationByTeacher
 from limbeck.schemes.base import Scheme
 from limbeck.schemes.be_your_own_teacher import BeYourOwnTeacher
 from limbeck.schemes.collaborative import Collaborative
@@ -10,12 +11,14 @@ from limbeck.schemes.offline import Offline
 from limbeck.schemes.preparation import Preparation
 from limbeck.schemes.progressive import Progressive
 from limbeck.schemes.reverse import Reverse
+from limbeck.schemes.semi_supervised import SemiSupervised
 from limbeck.schemes.short_lessons import ShortLessons
 from limbeck.schemes.supervised import Supervised
 from limbeck.schemes.teacher_free import TeacherFree
 from limbeck.schemes.term import Term
 
 __all__ = [
+    "AugmentationByTeacher",
     "BeYourOwnTeacher",
     "Collaborative",
     "LastEpochs",
@@ -26,6 +29,7 @@ __all__ = [
     "Progressive",
     "Reverse",
     "Scheme",
+    "SemiSupervised",
     "ShortLessons",
     "Supervised",
     "TeacherFree",

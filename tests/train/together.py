@@ -20,11 +20,14 @@ from torch import Tensor, nn
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from limbeck import Classification, Frozen, LimbeckError, Offline, Plan, Scheme, Term, fit, losses
-from limbeck.data.loader import Loader
+from limbeck.data import Mixture, Repeated, TensorSource, Views
+from limbeck.data.loader import Loader, Part
+from limbeck.data.relabelled import Relabelled
 from limbeck.evaluate import evaluate
 from limbeck.evaluate.quality import predictor
 from limbeck.schemes import Collaborative, Mutual
-from train.toys import feed, mlp, timeless
+from limbeck.train import Feed
+from train.toys import feed, mlp, problem, timeless
 
 PLAN = Plan(epochs=2, batch_size=10, lr=0.1, optimizer="sgd", device="cpu")
 
@@ -136,6 +139,29 @@ def hints() -> dict[str, Any]:
     return trained(scheme, plan, train=47)
 
 
+def half_labelled(alone: bool = False) -> dict[str, Any]:
+    """Labelled and unlabelled samples in every batch, as many of each in either process."""
+    x, y = problem(65)
+    source = Relabelled(TensorSource(x, y), y, (torch.arange(65) < 12) | (torch.arange(65) >= 48))
+    views, every = Views(source), torch.arange(65)
+    part: Any = Mixture(views, every[:12], every[12:48], ratio=1.5)
+    part = Repeated(views, part.labelled, part) if alone else part
+    run = fit(scheme := offline(), Feed(part, Part(Views(TensorSource(x, y)), every[48:])), PLAN)
+    return {
+        "weights": dict(scheme.state_dict()),
+        "best": run.best_state,
+        "history": timeless(run.history),
+        "score": run.best_score,
+        "steps": run.steps,
+        "samples": run.samples,
+    }
+
+
+def labelled_alone() -> dict[str, Any]:
+    """The labelled samples in as many steps as the mixture."""
+    return half_labelled(alone=True)
+
+
 def memories() -> dict[str, Any]:
     """CRD's memories see all samples in every process; what it draws from them is each process's own."""
     with torch.random.fork_rng():
@@ -245,6 +271,8 @@ SCENARIOS: dict[str, Callable[[], dict[str, Any]]] = {
         mutual,
         collaborative,
         hints,
+        half_labelled,
+        labelled_alone,
         memories,
         evaluated,
         one_to_judge,

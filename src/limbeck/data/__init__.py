@@ -4,6 +4,7 @@ from limbeck.data.augment import AUGMENTATIONS, Shift, Standard, augmentation, d
 from limbeck.data.classes import omitting, only
 from limbeck.data.datasets import dataset_data
 from limbeck.data.door import DOORS, open_data
+from limbeck.data.mixture import Mixture, Repeated
 from limbeck.data.seeding import role_seed, view_seed
 from limbeck.data.source import Data, Source, TensorSource
 from limbeck.data.transforms import InputTransform, Standardise, fit, transform_from_dict
@@ -16,6 +17,8 @@ __all__ = [
     "Data",
     "InputTransform",
     "Key",
+    "Mixture",
+    "Repeated",
     "Shift",
     "Source",
     "Standard",

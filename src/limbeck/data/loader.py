@@ -2,85 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from limbeck.data.seeding import view_seed
-from limbeck.data.source import digest
+from limbeck.data.part import Batching, Part, Reading, TrainingPart, steps_of_epoch
 from limbeck.data.views import Views
 from limbeck.errors import LimbeckError
 from limbeck.types import Batch
 
-ORDER = -1
-"""Stands for "the order itself" where :func:`view_seed` expects a sample's index."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """One part of the data, training or validation or test, as a loader reads it.
-
-    Args:
-        views: gives the batch for a list of (sample index, view) pairs.
-        indices: (N,) int64, the samples of this part.
-
-    Example:
-        >>> from limbeck.data import open_data
-        >>> from limbeck.data.views import Views
-        >>> data = open_data("digits")
-        >>> len(Part(Views.plain(data), data.test)) == len(data.test)
-        True
-    """
-
-    views: Views
-    indices: Tensor
-
-    def __len__(self) -> int:
-        return len(self.indices)
-
-    def fingerprint(self) -> str:
-        """Return a sha256 (hex) of what is read and how it is seen."""
-        return digest([self.views.fingerprint(), self.indices])
-
-
-def steps_of_epoch(
-    indices: Tensor, epoch: int, seed: int, batch_size: int, accumulate: int = 1, smallest: int = 1
-) -> list[list[Tensor]]:
-    """Return an epoch's optimizer steps, each a list of batches of sample indices.
-
-    Nothing but the arguments decides the order, so it can be made again on resume, in another process or with
-    another number of workers. A last batch of fewer than ``smallest`` samples joins the batch before it.
-
-    Args:
-        indices: (N,) int64, the samples.
-        epoch: counts from 0.
-        seed: of the run.
-        batch_size: samples in a batch over all processes together.
-        accumulate: batches in an optimizer step.
-        smallest: fewest samples a batch may have.
-
-    Raises:
-        LimbeckError: there are fewer samples than the smallest batch.
-
-    Example:
-        >>> steps = steps_of_epoch(torch.arange(5), epoch=0, seed=0, batch_size=2, smallest=2)
-        >>> [[len(batch) for batch in step] for step in steps]
-        [[2], [3]]
-    """
-    if len(indices) < max(1, smallest):
-        raise LimbeckError(
-            f"Training needs batches of at least {max(1, smallest)} samples, but there are only {len(indices)}: "
-            "give more data."
-        )
-    generator = torch.Generator().manual_seed(view_seed(seed, ORDER, epoch))
-    order = indices[torch.randperm(len(indices), generator=generator)]
-    batches = list(torch.split(order, batch_size))
-    if len(batches) > 1 and len(batches[-1]) < smallest:
-        tail = batches.pop()
-        batches[-1] = torch.cat([batches[-1], tail])
-    return [batches[first : first + accumulate] for first in range(0, len(batches), accumulate)]
+__all__ = ["Loader", "Part", "Share", "Step", "steps_of_epoch"]
 
 
 @dataclass(frozen=True)
@@ -138,7 +70,7 @@ class Loader:
 
     def __init__(
         self,
-        part: Part,
+        part: TrainingPart,
         batch_size: int,
         *,
         seed: int = 0,
@@ -154,8 +86,8 @@ class Loader:
                 f"A part of {len(part)} samples cannot be shared by {world} processes: give more data, or "
                 "start fewer processes."
             )
-        self.part, self.batch_size, self.seed = part, batch_size, seed
-        self.accumulate, self.smallest = accumulate, smallest
+        self.part, self.batch_size = part, batch_size
+        self.batching = Batching(batch_size, seed, accumulate, smallest * world, world)
         self.rank, self.world = rank, world
         self.pin = pin
         self._sampler = _Sampler()
@@ -173,16 +105,14 @@ class Loader:
             generator=torch.Generator(),
         )
 
-    def steps(self, epoch: int) -> list[list[Tensor]]:
-        """Return the sample indices of an epoch's steps, over all processes."""
-        return steps_of_epoch(
-            self.part.indices, epoch, self.seed, self.batch_size, self.accumulate, self.smallest * self.world
-        )
+    def steps(self, epoch: int) -> list[list[Reading]]:
+        """Return what an epoch's steps read, over all processes."""
+        return self.part.steps(epoch, self.batching)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Step]:
         """Yield an epoch's optimizer steps, from step ``start`` on, as this process sees them."""
         steps = self.steps(epoch)[start:]
-        batches = self._batches([(batch[self.rank :: self.world], epoch) for step in steps for batch in step])
+        batches = self._batches([batch.share(self.rank, self.world) for step in steps for batch in step])
         for step in steps:
             total = sum(len(batch) for batch in step)
             shares = [Share(own, len(own) * self.world / total) for own in (next(batches) for _ in step)]
@@ -192,16 +122,16 @@ class Loader:
         """Yield this process's share of the part once, in order and unaugmented, for evaluation."""
         own = self.part.indices[self.rank :: self.world]
         size = max(1, self.batch_size // self.world)
-        yield from self._batches([(batch, 0) for batch in torch.split(own, size)])
+        yield from self._batches([Reading(each, torch.zeros_like(each)) for each in torch.split(own, size)])
 
     def close(self) -> None:
         """End the loading processes."""
         self._workers = None
 
-    def _batches(self, asked: "list[_Asked]") -> Iterator[Batch]:
+    def _batches(self, asked: list[Reading]) -> Iterator[Batch]:
         if self._workers is None:
-            for index, view in asked:
-                batch = self.part.views.read(index, torch.full_like(index, view))
+            for each in asked:
+                batch = self.part.views.read(each.index, each.view)
                 yield batch.pin_memory() if self.pin else batch
             return
         self._sampler.asked = asked
@@ -211,10 +141,6 @@ class Loader:
             yield batch
 
 
-_Asked: TypeAlias = tuple[Tensor, int]
-"""Sample indices of a batch, and the view of each."""
-
-
 class _Sampler:
     """The batch sampler of a loader with workers: what is to be loaded next.
 
@@ -222,9 +148,9 @@ class _Sampler:
     """
 
     def __init__(self) -> None:
-        self.asked: list[_Asked] = []
+        self.asked: list[Reading] = []
 
-    def __iter__(self) -> Iterator[_Asked]:
+    def __iter__(self) -> Iterator[Reading]:
         return iter(self.asked)
 
     def __len__(self) -> int:
@@ -237,15 +163,14 @@ class _Whole(Dataset[Any]):
     def __init__(self, views: Views):
         self.views = views
 
-    def __getitems__(self, asked: _Asked) -> Batch | LimbeckError:
-        index, view = asked
+    def __getitems__(self, asked: Reading) -> Batch | LimbeckError:
         try:
-            return self.views.read(index, torch.full_like(index, view))
+            return self.views.read(asked.index, asked.view)
         except LimbeckError as error:
             # Sent as a value: raised in a worker, it would arrive wrapped in the worker's traceback.
             return error
 
-    def __getitem__(self, asked: _Asked) -> Batch | LimbeckError:
+    def __getitem__(self, asked: Reading) -> Batch | LimbeckError:
         return self.__getitems__(asked)
 
 

@@ -7,7 +7,7 @@ import torch
 
 from limbeck.data import Views
 from limbeck.data.datasets import Collate, one_source
-from limbeck.data.loader import Part
+from limbeck.data.part import Part, TrainingPart
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,8 @@ class Feed:
     """The training part, augmented, and the validation part, as it is.
 
     Args:
-        train: the samples to learn from.
+        train: the samples to learn from: a :class:`~limbeck.data.loader.Part`, or a mixture of labelled and unlabelled
+            ones.
         validation: the samples by which epochs are chosen; ``None`` keeps the last epoch.
 
     Example:
@@ -26,7 +27,7 @@ class Feed:
         2
     """
 
-    train: Part
+    train: TrainingPart
     validation: Part | None = None
 
     @classmethod

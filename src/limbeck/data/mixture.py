@@ -1,0 +1,229 @@
+"""Labelled and unlabelled samples together in every batch, and the labelled ones alone in as many steps."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from limbeck.data.part import ORDER, Batching, Reading, TrainingPart
+from limbeck.data.seeding import role_seed, view_seed
+from limbeck.data.source import digest
+from limbeck.data.views import Views
+from limbeck.errors import LimbeckError
+
+
+@dataclass(frozen=True)
+class Mixture:
+    """A training part whose every batch has labelled and unlabelled samples in a set ratio.
+
+    Of a batch of B samples max(1, round(B / (1 + ratio))) are labelled and come first; see :func:`divided`. An epoch
+    shows every sample of the longer stream once, the one that needs more batches; the shorter one is repeated and goes
+    on where the epoch before left off. Each pass over a stream has an order and a view number of its own, so a sample
+    that is seen five times in an epoch is seen in five draws. A last batch holds what is left of the longer stream,
+    and of the other as many as keep the ratio, at least one; where it is too small for the processes or for what
+    learns from it, it joins the batch before.
+
+    Args:
+        views: of a source that knows which samples are labelled.
+        labelled: (N,) int64, samples with a label.
+        unlabelled: (M,) int64, samples without.
+        ratio: unlabelled samples for each labelled one.
+
+    Raises:
+        LimbeckError: none of one kind; a ratio that is not above 0 and finite.
+
+    Example:
+        >>> from limbeck.data import Views, open_data, without_labels
+        >>> data = without_labels(open_data("digits"), labels=100)
+        >>> mixed = Mixture(Views(data.source), data.train, data.unlabelled, ratio=3)
+        >>> first = mixed.steps(0, Batching(64))[0][0]
+        >>> int(data.source.labelled[first.index].sum()), len(first)
+        (16, 64)
+    """
+
+    views: Views
+    labelled: Tensor
+    unlabelled: Tensor
+    ratio: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not len(self.labelled) or not len(self.unlabelled):
+            missing = "labelled" if not len(self.labelled) else "unlabelled"
+            raise LimbeckError(
+                f"Labelled and unlabelled samples cannot be mixed: there are no {missing} ones; name a folder with "
+                "--unlabelled, or let some of the labels be hidden with --labels."
+            )
+        _check_ratio(self.ratio)
+
+    @property
+    def indices(self) -> Tensor:
+        """All samples, the labelled first."""
+        return torch.cat([self.labelled, self.unlabelled])
+
+    def __len__(self) -> int:
+        return len(self.labelled) + len(self.unlabelled)
+
+    def fingerprint(self) -> str:
+        """Return a sha256 (hex) of what is read, how it is seen and how it is mixed."""
+        return digest([self.views.fingerprint(), self.labelled, self.unlabelled, str(float(self.ratio))])
+
+    def steps(self, epoch: int, batching: Batching) -> list[list[Reading]]:
+        """Return an epoch's optimizer steps, each a list of batches (see :class:`TrainingPart`).
+
+        Raises:
+            LimbeckError: a batch too small for the ratio or for the processes.
+        """
+        sizes = self._sizes(batching)
+        streams = [
+            passes(indices, epoch, [size[kind] for size in sizes], role_seed(batching.seed, name))
+            for kind, (name, indices) in enumerate(
+                (("labelled", self.labelled), ("unlabelled", self.unlabelled))
+            )
+        ]
+        batches = [_joined(*pair) for pair in zip(*streams, strict=True)]
+        return _accumulated(batches, batching.accumulate)
+
+    def _sizes(self, batching: Batching) -> list[tuple[int, int]]:
+        """Return how many labelled and unlabelled samples each batch of an epoch has."""
+        each = divided(batching.batch_size, self.ratio, batching.world)
+        counts = (len(self.labelled), len(self.unlabelled))
+        longer = 0 if counts[0] * each[1] > counts[1] * each[0] else 1
+        whole, left = divmod(counts[longer], each[longer])
+        sizes = [each] * whole
+        if not left:
+            return sizes
+        other = max(1, round(left * each[1 - longer] / each[longer]))
+        last = (left, other) if longer == 0 else (other, left)
+        if sum(last) >= batching.smallest and min(last) >= batching.world:
+            return [*sizes, last]
+        if not sizes:
+            raise LimbeckError(
+                f"{counts[0]} labelled and {counts[1]} unlabelled samples mixed 1 to {self.ratio:g} make one batch "
+                f"of {last[0]} and {last[1]}, too few for {_needed(batching)}: give more data."
+            )
+        return [*sizes[:-1], (each[0] + last[0], each[1] + last[1])]
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """Samples repeated until they fill the batches of another part: its steps, its batch sizes, these samples alone.
+
+    A student that learns from the labelled samples of a :class:`Mixture` only is compared fairly when it takes as many
+    steps, of as many samples. Each pass has an order and a view number of its own.
+
+    Args:
+        views: gives the batches.
+        indices: (N,) int64, the samples.
+        like: the part whose batches are filled.
+
+    Raises:
+        LimbeckError: there are no samples.
+
+    Example:
+        >>> from limbeck.data import Views, open_data, without_labels
+        >>> data = without_labels(open_data("digits"), labels=100)
+        >>> mixed = Mixture(Views(data.source), data.train, data.unlabelled, ratio=3)
+        >>> alone = Repeated(Views(data.source), data.train, mixed)
+        >>> len(alone.steps(0, Batching(64))) == len(mixed.steps(0, Batching(64)))
+        True
+    """
+
+    views: Views
+    indices: Tensor
+    like: TrainingPart
+
+    def __post_init__(self) -> None:
+        if not len(self.indices):
+            raise LimbeckError("There are no samples to repeat: give a part that has some.")
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def fingerprint(self) -> str:
+        """Return a sha256 (hex) of what is read, how it is seen and how often."""
+        return digest([self.views.fingerprint(), self.indices, self.like.fingerprint()])
+
+    def steps(self, epoch: int, batching: Batching) -> list[list[Reading]]:
+        """Return an epoch's optimizer steps, each a list of batches (see :class:`TrainingPart`)."""
+        sizes = [len(batch) for step in self.like.steps(0, batching) for batch in step]
+        batches = passes(self.indices, epoch, sizes, role_seed(batching.seed, "labelled"))
+        return _accumulated(batches, batching.accumulate)
+
+
+def divided(batch_size: int, ratio: float, world: int = 1) -> tuple[int, int]:
+    """Return how many labelled and how many unlabelled samples a batch has.
+
+    Args:
+        batch_size: samples in a batch over all processes together.
+        ratio: unlabelled samples for each labelled one.
+        world: number of processes, each of which needs both kinds.
+
+    Raises:
+        LimbeckError: a ratio that is not above 0 and finite, or a batch too small for it.
+
+    Example:
+        >>> divided(64, 7)
+        (8, 56)
+    """
+    _check_ratio(ratio)
+    labelled = max(1, round(batch_size / (1 + ratio)))
+    unlabelled = batch_size - labelled
+    if min(labelled, unlabelled) < world:
+        few = "unlabelled" if unlabelled < labelled else "labelled"
+        number = min(labelled, unlabelled)
+        need = f"each of {world} processes needs one" if world > 1 else "every batch needs one"
+        raise LimbeckError(
+            f"A batch of {batch_size} with {ratio:g} unlabelled samples for each labelled one has "
+            f"{number} {few}, but {need}: raise batch_size or bring the ratio nearer to 1."
+        )
+    return labelled, unlabelled
+
+
+def passes(indices: Tensor, epoch: int, sizes: list[int], seed: int) -> list[Reading]:
+    """Return an epoch's batches out of an endless stream: pass after pass over ``indices``, each in its own order.
+
+    An epoch takes up where the one before left off, so over many epochs no sample is seen more than once more often
+    than another. The view of a sample is the number of the pass.
+
+    Args:
+        indices: (N,) int64, the samples.
+        epoch: counts from 0.
+        sizes: of the batches, the same in every epoch.
+        seed: of the stream's order.
+
+    Example:
+        >>> second = passes(torch.arange(4), epoch=1, sizes=[3, 3], seed=0)
+        >>> [batch.view.tolist() for batch in second]
+        [[1, 1, 2], [2, 2, 2]]
+    """
+    count, total = len(indices), sum(sizes)
+    first, skipped = divmod(epoch * total, count)
+    orders, views = [], []
+    for number in range(first, first + math.ceil((skipped + total) / count)):
+        generator = torch.Generator().manual_seed(view_seed(seed, ORDER, number))
+        orders.append(indices[torch.randperm(count, generator=generator)])
+        views.append(torch.full((count,), number, dtype=torch.int64))
+    index = torch.cat(orders)[skipped : skipped + total]
+    view = torch.cat(views)[skipped : skipped + total]
+    return [Reading(*pair) for pair in zip(torch.split(index, sizes), torch.split(view, sizes), strict=True)]
+
+
+def _joined(one: Reading, other: Reading) -> Reading:
+    return Reading(torch.cat([one.index, other.index]), torch.cat([one.view, other.view]))
+
+
+def _accumulated(batches: list[Reading], accumulate: int) -> list[list[Reading]]:
+    return [batches[first : first + accumulate] for first in range(0, len(batches), accumulate)]
+
+
+def _needed(batching: Batching) -> str:
+    both = f"{batching.world} processes that each need both" if batching.world > 1 else ""
+    return both or f"what learns from batches of at least {batching.smallest}"
+
+
+def _check_ratio(ratio: float) -> None:
+    if isinstance(ratio, bool) or not isinstance(ratio, int | float) or not 0 < ratio < math.inf:
+        raise LimbeckError(
+            f"The ratio of unlabelled to labelled samples is a number above 0, such as 3, not {ratio!r}."
+        )

@@ -4,8 +4,10 @@ from limbeck.data.augment import AUGMENTATIONS, Shift, Standard, augmentation, d
 from limbeck.data.classes import omitting, only
 from limbeck.data.datasets import dataset_data
 from limbeck.data.door import DOORS, open_data
+from limbeck.data.joined import Joined, joined
 from limbeck.data.mixture import Mixture, Repeated
 from limbeck.data.seeding import role_seed, view_seed
+from limbeck.data.shards import shards
 from limbeck.data.source import Data, Source, TensorSource
 from limbeck.data.transforms import InputTransform, Standardise, fit, transform_from_dict
 from limbeck.data.unlabelled import with_unlabelled, without_labels
@@ -16,6 +18,7 @@ __all__ = [
     "DOORS",
     "Data",
     "InputTransform",
+    "Joined",
     "Key",
     "Mixture",
     "Repeated",
@@ -29,10 +32,12 @@ __all__ = [
     "dataset_data",
     "default_augmentation",
     "fit",
+    "joined",
     "omitting",
     "only",
     "open_data",
     "role_seed",
+    "shards",
     "transform_from_dict",
     "view_seed",
     "with_unlabelled",

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor
 
 from limbeck.data.canvas import framed
+from limbeck.data.datasets import MOST_LOOKED_AT, looked_at
 from limbeck.data.source import Source, digest
 from limbeck.data.transforms import LUMA
+from limbeck.errors import LimbeckError
 
 
 class Concatenated:
@@ -85,6 +87,33 @@ class Concatenated:
         if self.dtype == torch.uint8:
             return samples.clamp(0, 1).mul(255).round().to(torch.uint8)
         return samples.float().div(255) if samples.dtype == torch.uint8 else samples.to(self.dtype)
+
+
+def sample_type(source: Source, name: str) -> tuple[torch.dtype, bool]:
+    """Return the type of a source's samples, and whether they are images with values outside 0..1.
+
+    Args:
+        source: up to 16 samples of it are read.
+        name: what it is called in messages.
+
+    Raises:
+        LimbeckError: samples that are not all bytes or all floats.
+
+    Example:
+        >>> from limbeck.data import TensorSource
+        >>> sample_type(TensorSource(torch.full((2, 1, 8, 8), 2.0), torch.zeros(2)), "mine")
+        (torch.float32, True)
+    """
+    samples = [sample for sample, _ in looked_at(source, MOST_LOOKED_AT)]
+    kinds = {each.dtype if isinstance(each, Tensor) else None for each in samples}
+    if kinds not in ({torch.uint8}, {torch.float32}):
+        raise LimbeckError(
+            f"{name} has samples that are neither all bytes nor all floats, so no others can be put beside them: give "
+            "tensors of one type."
+        )
+    floats = kinds == {torch.float32}
+    outside = any(each.ndim == 3 and bool(each.min() < 0 or each.max() > 1) for each in samples if floats)
+    return (torch.float32 if floats else torch.uint8), outside
 
 
 def _in_channels(images: Tensor, channels: int) -> Tensor:

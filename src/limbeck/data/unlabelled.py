@@ -5,10 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from limbeck.data.concatenated import Concatenated
-from limbeck.data.datasets import looked_at
+from limbeck.data.concatenated import Concatenated, sample_type
 from limbeck.data.door import existing_folder, open_data
 from limbeck.data.folder import flat_folder
 from limbeck.data.layout import PARTS, subfolders
@@ -200,20 +198,10 @@ def _told(shape: tuple[int, ...]) -> str:
 
 def _type_of(data: Data, spec: str) -> torch.dtype:
     """Return the type of the samples of ``data``, which others are brought to."""
-    samples = [sample for sample, _ in looked_at(data.source, 16)]
-    kinds = {each.dtype for each in samples}
-    if len(kinds) != 1 or not kinds <= {torch.uint8, torch.float32}:
-        raise LimbeckError(
-            f"{data.name} has samples that are neither bytes nor floats, so none can be added."
-        )
-    if data.is_image and any(_normalised(each) for each in samples):
+    dtype, normalised = sample_type(data.source, data.name)
+    if normalised:
         raise LimbeckError(
             f"The images of {data.name} have values outside 0..1, so those of {spec} cannot be brought to them: give "
             "images that are not normalised yet."
         )
-    dtype: torch.dtype = kinds.pop()
     return dtype
-
-
-def _normalised(image: Tensor) -> bool:
-    return image.is_floating_point() and bool(image.min() < 0 or image.max() > 1)

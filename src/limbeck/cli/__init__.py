@@ -18,6 +18,7 @@ VERBS = (
     looking.report,
     looking.temperature,
     looking.layers,
+    looking.schemes,
     looking.losses,
     shipping.export,
     shipping.cite,

@@ -92,6 +92,15 @@ def losses(
     list_losses(console(), name)
 
 
+def schemes(
+    name: Annotated[str | None, typer.Argument(help="One scheme, to be told all about it.")] = None,
+) -> None:
+    """List who can teach whom: every scheme, when one takes it, and its paper."""
+    from limbeck.recipes.schemes.listing import list_schemes
+
+    list_schemes(console(), name)
+
+
 def layers(
     teacher: Annotated[
         str, typer.Option(help="timm:NAME, torchvision:NAME, run:DIR, cnn:16-32, plugin:FUNCTION.")

@@ -10,6 +10,7 @@ from torch import nn
 from limbeck import Batch, Frozen, LimbeckError, Offline, Plan, Predictor, Regression, Term, fit, losses
 from limbeck.losses import DistillationLoss
 from limbeck.schemes import SemiSupervised
+from limbeck.types import Context
 from train.toys import feed, mlp, problem
 
 
@@ -105,7 +106,7 @@ def test_all_unlabelled_and_all_labelled_are_the_two_ends():
 
 def test_terms_see_the_chosen_samples_alone():
     class Look(DistillationLoss):
-        needs = frozenset({"targets", "index"})
+        needs = frozenset({"index"})
 
         def forward(self, student, teacher, context=None):
             self.seen = student, teacher, context
@@ -257,6 +258,7 @@ def test_a_layer_whose_rows_are_no_samples_is_refused():
         ({"threshold": -0.1}, "threshold must be"),
         ({"threshold": 0.5, "task": Regression()}, "probability of a class"),
         ({"teach": "labelled"}, "not 'labelled'"),
+        ({"terms": [losses.DKD()]}, "DKD reads the label of each sample"),
         ({"terms": []}, "SemiSupervised needs at least one term"),
         ({"task_weight": -1}, "task_weight"),
     ],
@@ -264,6 +266,15 @@ def test_a_layer_whose_rows_are_no_samples_is_refused():
 def test_what_cannot_be_meant_is_refused(options, message):
     with pytest.raises(LimbeckError, match=message):
         SemiSupervised(mlp(), Frozen(mlp(1)), **options)
+
+
+def test_a_term_that_reads_labels_teaches_the_labelled_ones():
+    scheme = SemiSupervised(student(), Frozen(teacher()), [losses.DKD()], teach="all")
+    rows = batch()
+    s, t = scheme.student(rows.inputs[:4]), scheme.teacher.model(rows.inputs[:4])
+    assert scheme(rows)["DKD"].item() > 0
+    expected = losses.DKD()(s, t, Context(rows.targets[:4]))
+    assert scheme(rows)["DKD"].item() == pytest.approx(expected.item(), rel=1e-9)
 
 
 def test_identity_tells_thresholds_apart():

@@ -69,8 +69,8 @@ class SemiSupervised(Offline):
         teach: ``"unlabelled"`` samples, or ``"all"``.
 
     Raises:
-        LimbeckError: a threshold that no sample could pass, or without classes; an unknown ``teach``; what
-            :class:`limbeck.Offline` refuses.
+        LimbeckError: a threshold that no sample could pass, or without classes; a term that reads labels where only
+            unlabelled samples are taught; an unknown ``teach``; what :class:`limbeck.Offline` refuses.
 
     Example:
         >>> from limbeck import Frozen
@@ -100,6 +100,8 @@ class SemiSupervised(Offline):
         super().__init__(student, teacher, [usual] if terms is None else terms, task, task_weight)
         if teach not in ("unlabelled", "all"):
             raise LimbeckError(f"SemiSupervised teaches 'unlabelled' samples or 'all', not {teach!r}.")
+        if teach == "unlabelled":
+            _refuse_labels(self.terms)
         self.threshold = _checked(threshold, task)
         self.teach = teach
         self.register_buffer("judged", torch.zeros(2, dtype=torch.int64))
@@ -199,6 +201,15 @@ def _part(term: Term, chosen: Outputs, lesson: _Lesson, context: Context) -> Ten
     share = whole.chosen / whole.asked if related else fair(here.chosen, here, whole.asked, whole)
     part: Tensor = term(chosen, lesson.known, context)
     return share * part
+
+
+def _refuse_labels(terms: Iterable[Any]) -> None:
+    for term in terms:
+        if "targets" in getattr(term.loss, "needs", ()):
+            raise LimbeckError(
+                f"{term.name} reads the label of each sample it teaches, and unlabelled samples have none: use KD or "
+                "another loss without labels, or teach='all' to have it teach the labelled ones."
+            )
 
 
 def _names(groups: Iterable[Any]) -> tuple[str, ...]:

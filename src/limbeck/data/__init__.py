@@ -6,6 +6,7 @@ from limbeck.data.datasets import dataset_data
 from limbeck.data.door import DOORS, open_data
 from limbeck.data.joined import Joined, joined
 from limbeck.data.mixture import Mixture, Repeated
+from limbeck.data.noise import Noise
 from limbeck.data.seeding import role_seed, view_seed
 from limbeck.data.shards import shards
 from limbeck.data.source import Data, Source, TensorSource
@@ -21,6 +22,7 @@ __all__ = [
     "Joined",
     "Key",
     "Mixture",
+    "Noise",
     "Repeated",
     "Shift",
     "Source",

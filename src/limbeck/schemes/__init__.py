@@ -4,11 +4,13 @@ from limbeck.schemes.augmentation_by_teacher import AugmentationByTeacher
 from limbeck.schemes.base import Scheme
 from limbeck.schemes.be_your_own_teacher import BeYourOwnTeacher
 from limbeck.schemes.collaborative import Collaborative
+from limbeck.schemes.data_free import DataFree
 from limbeck.schemes.last_epochs import LastEpochs
 from limbeck.schemes.mean_teacher import MeanTeacher
 from limbeck.schemes.mutual import Mutual
 from limbeck.schemes.offline import Offline
 from limbeck.schemes.preparation import Preparation
+from limbeck.schemes.private_teachers import PrivateTeachers
 from limbeck.schemes.progressive import Progressive
 from limbeck.schemes.reverse import Reverse
 from limbeck.schemes.semi_supervised import SemiSupervised
@@ -21,11 +23,13 @@ __all__ = [
     "AugmentationByTeacher",
     "BeYourOwnTeacher",
     "Collaborative",
+    "DataFree",
     "LastEpochs",
     "MeanTeacher",
     "Mutual",
     "Offline",
     "Preparation",
+    "PrivateTeachers",
     "Progressive",
     "Reverse",
     "Scheme",

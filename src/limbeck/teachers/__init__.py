@@ -1,5 +1,6 @@
 """Who knows: every teacher keeps one protocol, so no scheme can tell which it has."""
 
+from limbeck.teachers.ballot import collect_votes
 from limbeck.teachers.base import Teacher
 from limbeck.teachers.class_names import renamed
 from limbeck.teachers.ema import Ema
@@ -7,17 +8,23 @@ from limbeck.teachers.ensemble import Ensemble
 from limbeck.teachers.frozen import Frozen
 from limbeck.teachers.merged import Merged
 from limbeck.teachers.predictor import Predictor
+from limbeck.teachers.privacy import NoisyMax
 from limbeck.teachers.snapshot import Snapshot
 from limbeck.teachers.transformed import Transformed
+from limbeck.teachers.votes import Voted, Votes
 
 __all__ = [
     "Ema",
     "Ensemble",
     "Frozen",
     "Merged",
+    "NoisyMax",
     "Predictor",
     "Snapshot",
     "Teacher",
     "Transformed",
+    "Voted",
+    "Votes",
+    "collect_votes",
     "renamed",
 ]

@@ -1,0 +1,193 @@
+"""What private teachers answered by noisy votes, kept for any number of lessons (PATE, Papernot et al. 2017)."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from limbeck.data.source import digest
+from limbeck.errors import LimbeckError
+from limbeck.files import replacing
+from limbeck.tasks import Classification, Task
+from limbeck.teachers.privacy import NoisyMax, check_delta
+from limbeck.types import Batch, Outputs
+
+CERTAIN = 100.0
+"""Logit of the class that won; the others have 0."""
+
+
+@dataclass(frozen=True, eq=False)
+class Votes:
+    """What noisy votes said of public samples, and what it cost; nothing else of the private data is in here.
+
+    Args:
+        index: (Q,) int64, the samples that were answered, each once.
+        labels: (Q,) int64, the class that won.
+        classes: number of classes.
+        teachers: number of teachers that voted.
+        records: number of private records over all shards.
+        mechanism: how noise was added.
+        delta: of the bound.
+
+    Raises:
+        LimbeckError: what does not belong together.
+
+    Example:
+        >>> votes = Votes(torch.tensor([4, 2]), torch.tensor([1, 0]), 2, 50, 9_000, NoisyMax(20.0), 1e-5)
+        >>> len(votes), votes.answered(torch.tensor([2, 3, 4])).tolist()
+        (2, [True, False, True])
+        >>> votes.relabel(Batch(torch.zeros(2, 1), index=torch.tensor([4, 3]))).targets.tolist()
+        [1, -1]
+    """
+
+    index: Tensor
+    labels: Tensor
+    classes: int
+    teachers: int
+    records: int
+    mechanism: NoisyMax
+    delta: float
+
+    def __post_init__(self) -> None:
+        check_delta(self.delta, self.records)
+        whole = self.index.dtype == self.labels.dtype == torch.int64 and self.index.dim() == 1
+        if (
+            not whole
+            or self.index.shape != self.labels.shape
+            or len(set(self.index.tolist())) != len(self.index)
+        ):
+            raise LimbeckError("Votes are an int64 index of samples, each once, and an int64 label for each.")
+        if len(self.labels) and not 0 <= int(self.labels.min()) <= int(self.labels.max()) < self.classes:
+            raise LimbeckError(f"Votes are for classes from 0 to {self.classes - 1}, but there are others.")
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    @property
+    def epsilon(self) -> float:
+        """What the answers cost, at ``delta``."""
+        return self.mechanism.epsilon(len(self), self.delta)
+
+    def answered(self, index: Tensor) -> Tensor:
+        """Return which of the samples ``index`` (N,) were answered, (N,) bool."""
+        return self._looked_up(index) >= 0
+
+    def relabel(self, batch: Batch) -> Batch:
+        """Return the batch with votes for targets, ``labelled`` where there is one; its own targets are left out.
+
+        Raises:
+            LimbeckError: a batch without ``index``.
+        """
+        if batch.index is None:
+            raise LimbeckError("Votes are kept by sample: give batches that carry index.")
+        labels = self._looked_up(batch.index)
+        return Batch(batch.inputs, labels, batch.index, batch.view, labels >= 0)
+
+    def fingerprint(self) -> str:
+        """Return a sha256 (hex) of the answers."""
+        return digest([self.index, self.labels])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what may be published with the student: the bound and how it came about."""
+        return {
+            "epsilon": self.epsilon,
+            "delta": self.delta,
+            "answers": len(self),
+            "classes": self.classes,
+            "teachers": self.teachers,
+            "records": self.records,
+            **self.mechanism.to_dict(),
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write the votes to a file, whole or not at all.
+
+        Args:
+            path: of the file, ``votes.safetensors`` say.
+        """
+        from safetensors.torch import save_file
+
+        about = {key: value for key, value in self.to_dict().items() if key != "epsilon"}
+        with replacing(path) as temporary:
+            save_file({"index": self.index, "labels": self.labels}, temporary, {"votes": json.dumps(about)})
+
+    @classmethod
+    def load(cls, path: str | Path) -> "Votes":
+        """Read what :meth:`save` wrote.
+
+        Args:
+            path: the file.
+
+        Raises:
+            LimbeckError: not such a file.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, "pt") as file:
+                about = json.loads((file.metadata() or {})["votes"])
+                index, labels = file.get_tensor("index"), file.get_tensor("labels")
+            mechanism = NoisyMax(about["noise"], about["mechanism"])
+            classes, teachers, records = (int(about[name]) for name in ("classes", "teachers", "records"))
+            return cls(index, labels, classes, teachers, records, mechanism, float(about["delta"]))
+        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+            raise LimbeckError(
+                f"{path} holds no votes ({type(error).__name__}): collect them again."
+            ) from error
+
+    def _looked_up(self, index: Tensor) -> Tensor:
+        """Return the label of each sample, -1 where there is none."""
+        if not len(self):
+            return torch.full_like(index, -1)
+        order = self.index.argsort()
+        known, labels = self.index[order].to(index.device), self.labels[order].to(index.device)
+        place = torch.searchsorted(known, index).clamp(max=len(known) - 1)
+        return torch.where(known[place] == index, labels[place], -1)
+
+
+class Voted:
+    """Stored votes as a teacher: it looks a sample's answer up, and nobody is asked again.
+
+    Its logits are a decision, 100 for the class that won and 0 for the others, and tell nothing of how sure the vote
+    was: that would have to be paid for. Use them with ``HardDistillation``.
+
+    Args:
+        votes: what was answered.
+
+    Example:
+        >>> votes = Votes(torch.tensor([4]), torch.tensor([1]), 2, 50, 9_000, NoisyMax(20.0), 1e-5)
+        >>> Voted(votes)(Batch(torch.zeros(1, 1), index=torch.tensor([4])))["logits"].tolist()
+        [[0.0, 100.0]]
+    """
+
+    def __init__(self, votes: Votes):
+        self.votes = votes
+        self.forwards = 0
+
+    def __call__(self, batch: Batch, task: Task | None = None, names: Sequence[str] = ()) -> Outputs:
+        """Return the decisions for ``batch`` (see :class:`limbeck.teachers.Teacher`).
+
+        Raises:
+            LimbeckError: a sample that was not answered; a layer is asked for; a batch without ``index``.
+        """
+        task = task or Classification()
+        unknown = [name for name in names if name not in task.outputs]
+        if unknown:
+            raise LimbeckError(f"Votes have no layers, so no {unknown[0]!r} to teach from.")
+        labels = self.votes.relabel(batch).targets
+        if bool((labels < 0).any()):
+            assert batch.index is not None
+            raise LimbeckError(
+                f"Sample {int(batch.index[labels < 0][0])} was not voted on: train on the {len(self.votes)} samples of "
+                "votes.index, or with PrivateTeachers, which passes the others over."
+            )
+        chosen = torch.nn.functional.one_hot(labels, self.votes.classes)
+        return task.named(chosen.float() * CERTAIN)
+
+    def fingerprint(self) -> str:
+        """Return a sha256 (hex) of the answers, by which a resumed run knows them again."""
+        return self.votes.fingerprint()

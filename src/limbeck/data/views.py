@@ -182,6 +182,8 @@ class Views(Dataset[Batch]):
             )
         known = self.source.targets
         targets = take(known, index) if known is not None else [target for _, target in pairs]
+        if known is None and all(each is None for each in targets):
+            targets = None
         return torch.stack([sample for sample, _ in pairs]), targets
 
     def _for_models(self, samples: Any) -> Any:

@@ -11,6 +11,7 @@ from limbeck.recipes.schemes.base import SchemeRecipe
 from limbeck.recipes.schemes.be_your_own_teacher import BeYourOwnTeacherRecipe
 from limbeck.recipes.schemes.born_again import BornAgainRecipe
 from limbeck.recipes.schemes.collaborative import CollaborativeRecipe
+from limbeck.recipes.schemes.data_distillation import DataDistillationRecipe
 from limbeck.recipes.schemes.hints import HintsRecipe
 from limbeck.recipes.schemes.last_epochs import LastEpochsRecipe
 from limbeck.recipes.schemes.mean_teacher import MeanTeacherRecipe
@@ -23,6 +24,7 @@ from limbeck.recipes.schemes.semi_supervised import SemiSupervisedRecipe
 from limbeck.recipes.schemes.several_teachers import SeveralTeachersRecipe
 from limbeck.recipes.schemes.shallow_mimic import ShallowMimicRecipe
 from limbeck.recipes.schemes.short_lessons import ShortLessonsRecipe
+from limbeck.recipes.schemes.specialists import SpecialistsRecipe
 from limbeck.recipes.schemes.teacher_free import TeacherFreeRecipe
 
 RECIPES: tuple[type[SchemeRecipe], ...] = (
@@ -38,8 +40,10 @@ RECIPES: tuple[type[SchemeRecipe], ...] = (
     TeacherFreeRecipe,
     MeanTeacherRecipe,
     SemiSupervisedRecipe,
+    DataDistillationRecipe,
     AssistantRecipe,
     SeveralTeachersRecipe,
+    SpecialistsRecipe,
     ReverseRecipe,
     OmittedClassesRecipe,
     AugmentationByTeacherRecipe,

@@ -32,7 +32,9 @@ def list_schemes(console: Console, name: str | None = None) -> None:
         situation = Text(f"{recipe.situation}\n").append(f"{recipe.title}; {recipe.paper}", style="dim")
         table.add_row(Text(each, style="bold"), situation)
     console.print(table, "", sep="\n")
-    console.print("All about one: limbeck schemes NAME. Take one: limbeck distill --scheme NAME", highlight=False)
+    console.print(
+        "All about one: limbeck schemes NAME. Take one: limbeck distill --scheme NAME", highlight=False
+    )
 
 
 def told_in_full(name: str) -> str:

@@ -1,5 +1,6 @@
 """Several teachers asked about the same batch."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,10 +9,10 @@ from torch import Tensor
 from limbeck.errors import LimbeckError
 from limbeck.tasks import Task
 from limbeck.teachers.base import Teacher
-from limbeck.types import Batch
+from limbeck.types import Batch, Outputs
 
 
-class Panel:
+class Panel(ABC):
     """What teachers made of teachers share: asking each, counting, naming their layers.
 
     Args:
@@ -33,12 +34,14 @@ class Panel:
         answers: list[Tensor] = []
         layers: dict[str, Any] = {}
         for number, (teacher, batch) in enumerate(zip(self.teachers, batches, strict=True), start=1):
-            before = teacher.forwards
-            outputs = teacher(batch, task, wanted[number])
-            self.forwards += teacher.forwards - before
+            outputs = asked(self, teacher, batch, task, wanted[number])
             answers.append(outputs[task.outputs[0]])
             layers |= {f"{number}/{name}": outputs[name] for name in wanted[number]}
         return answers, layers
+
+    @abstractmethod
+    def __call__(self, batch: Batch, task: Task | None = None, names: Sequence[str] = ()) -> Outputs:
+        """Return one answer for ``batch`` (see :class:`limbeck.teachers.Teacher`)."""
 
     def _by_teacher(self, task: Task, names: Sequence[str]) -> dict[int, list[str]]:
         """Return the names asked of each teacher, by its number from 1."""
@@ -54,6 +57,22 @@ class Panel:
                 )
             wanted[int(number)].append(layer)
         return wanted
+
+
+def asked(by: Teacher, teacher: Teacher, batch: Batch, task: Task, names: Sequence[str] = ()) -> Outputs:
+    """Return what ``teacher`` answers; the teacher ``by`` which it is asked counts what it counts.
+
+    Args:
+        by: the teacher made of others.
+        teacher: one of those.
+        batch: the samples.
+        task: knows how a model is called.
+        names: outputs wanted.
+    """
+    before = teacher.forwards
+    outputs = teacher(batch, task, names)
+    by.forwards += teacher.forwards - before
+    return outputs
 
 
 def checked_teachers(owner: str, teachers: Sequence[Teacher]) -> list[Teacher]:

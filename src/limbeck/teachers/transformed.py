@@ -13,7 +13,7 @@ from limbeck.functional import log_mean
 from limbeck.tasks import Classification, Task
 from limbeck.teachers.base import Teacher
 from limbeck.teachers.geometry import Transform, transforms_named
-from limbeck.teachers.panel import checked_teachers, known_by
+from limbeck.teachers.panel import asked, checked_teachers, known_by
 from limbeck.types import Batch, Outputs
 
 
@@ -81,13 +81,11 @@ class Transformed:
             )
         answers: list[Tensor] = []
         known: dict[str, Any] = {}
-        before = self.teacher.forwards
         for name, transform in self.transforms.items():
             wanted = layers if name == "identity" else []
-            outputs = self.teacher(self._batch(batch, name, transform), task, wanted)
+            outputs = asked(self, self.teacher, self._batch(batch, name, transform), task, wanted)
             answers.append(outputs[first])
             known |= {layer: outputs[layer] for layer in wanted}
-        self.forwards += self.teacher.forwards - before
         mean = log_mean(answers) if first == "logits" else torch.stack(answers).mean(0)
         return Outputs({first: mean, **known})
 

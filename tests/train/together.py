@@ -25,7 +25,7 @@ from limbeck.data.loader import Loader, Part
 from limbeck.data.relabelled import Relabelled
 from limbeck.evaluate import evaluate
 from limbeck.evaluate.quality import predictor
-from limbeck.schemes import Collaborative, Mutual
+from limbeck.schemes import AugmentationByTeacher, Collaborative, Mutual, SemiSupervised, ShortLessons
 from limbeck.train import Feed
 from train.toys import feed, mlp, problem, timeless
 
@@ -162,6 +162,51 @@ def labelled_alone() -> dict[str, Any]:
     return half_labelled(alone=True)
 
 
+class FewLabelled(SemiSupervised):
+    """Labels for every third sample, whichever process has it: its share may have none, or nothing else."""
+
+    def forward(self, batch: Any, phase: str = "main", group: int = 0) -> dict[str, Tensor]:
+        return super().forward(replace(batch, labelled=batch.index % 3 == 0), phase, group)
+
+
+def teaching_terms() -> list[Any]:
+    """Return a loss of samples, a hint through an adapter, and a loss that relates samples."""
+    hint = Term(losses.LogitRegression(), "0", "0", 0.1, adapter(), name="hint")
+    return [losses.KD(temperature=2), hint, Term(losses.RKDDistance(), weight=0.3)]
+
+
+def semi_supervised() -> dict[str, Any]:
+    """The mean is over the unlabelled samples of the whole batch, though each process has its own number of them."""
+    scheme = FewLabelled(mlp(), Frozen(sure()), teaching_terms(), task_weight=0.5, threshold=0.6)
+    found = trained(scheme, PLAN.model_copy(update={"batch_size": 7}), train=42)
+    assert 0.2 < scheme.kept < 0.8
+    return found
+
+
+def guarded() -> dict[str, Any]:
+    """The labels that count are a share of the whole batch's labels."""
+    scheme = AugmentationByTeacher(mlp(), Frozen(sure()), teaching_terms(), recognised=0.2)
+    found = trained(scheme, PLAN.model_copy(update={"batch_size": 7}), train=42)
+    assert 0.2 < scheme.kept < 0.8
+    return found
+
+
+def short_lessons() -> dict[str, Any]:
+    """What the lessons alone train has no gradient afterwards, in any process, and so no decay."""
+    scheme = ShortLessons(mlp(), Frozen(sure()), teaching_terms(), until=0.6)
+    return trained(
+        scheme, PLAN.model_copy(update={"optimizer": "adamw", "weight_decay": 0.5, "lr": 0.01}), train=47
+    )
+
+
+def sure() -> nn.Module:
+    """Return a teacher that is sure of some samples."""
+    net = mlp(1, width=12)
+    with torch.no_grad():
+        net[2].weight.mul_(12)
+    return net
+
+
 def memories() -> dict[str, Any]:
     """CRD's memories see all samples in every process; what it draws from them is each process's own."""
     with torch.random.fork_rng():
@@ -273,6 +318,9 @@ SCENARIOS: dict[str, Callable[[], dict[str, Any]]] = {
         hints,
         half_labelled,
         labelled_alone,
+        semi_supervised,
+        guarded,
+        short_lessons,
         memories,
         evaluated,
         one_to_judge,

@@ -10,7 +10,6 @@ from limbeck.schemes.mean_teacher import MeanTeacher
 from limbeck.schemes.mutual import Mutual
 from limbeck.schemes.offline import Offline
 from limbeck.schemes.preparation import Preparation
-from limbeck.schemes.private_teachers import PrivateTeachers
 from limbeck.schemes.progressive import Progressive
 from limbeck.schemes.reverse import Reverse
 from limbeck.schemes.semi_supervised import SemiSupervised
@@ -29,7 +28,6 @@ __all__ = [
     "Mutual",
     "Offline",
     "Preparation",
-    "PrivateTeachers",
     "Progressive",
     "Reverse",
     "Scheme",

@@ -32,12 +32,26 @@ def collect_votes(
 ) -> Votes:
     """Let teachers, each trained on a private shard of its own, vote on public samples until the budget is spent.
 
+    Papernot, Abadi, Erlingsson, Goodfellow, Talwar, "Semi-supervised Knowledge Transfer for Deep Learning from Private
+    Training Data" (PATE), ICLR 2017, arXiv 1610.05755; Papernot, Song, Mironov, Raghunathan, Talwar, Erlingsson,
+    "Scalable Private Learning with PATE", ICLR 2018, arXiv 1802.08908. The student then learns from the answers for as
+    long as it likes (``Votes.relabelled``), and from nothing else: no teacher is asked again.
+
     Every sample is asked about once, in the part's order and unaugmented; its labels are not read. All that leaves is
     the class that won with noise: counts, and how far the teachers agreed, are private and forgotten. How many are
     answered follows from noise and budget alone, and is the largest number that does not exceed the budget.
 
-    The bound holds for teachers that share nothing private: no statistics of all records in their input transforms, no
-    choice among them on common private data. Shards are to be made by :func:`limbeck.data.shards.shards`.
+    The bound (see :class:`NoisyMax`) holds for teachers that share nothing private: no statistics of all records in
+    their input transforms, no choice among them on common private data. Shards are to be made by
+    :func:`limbeck.data.shards`.
+
+    Differs from the papers:
+        Their bounds that depend on the votes, and their threshold below which nothing is answered (Confident-GNMax),
+        are left out: the first may not be published without further noise, and the second costs for every question.
+
+    When it helps:
+        When a model is to be shared that was taught by data which may not be: medical records, messages. It needs
+        public inputs of the same kind, and so much private data that a small share of it still teaches.
 
     Args:
         teachers: two or more, one for each shard.

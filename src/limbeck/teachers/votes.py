@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from limbeck.data.source import digest
+from limbeck.data.relabelled import Relabelled
+from limbeck.data.source import Source, digest
 from limbeck.errors import LimbeckError
 from limbeck.files import replacing
 from limbeck.tasks import Classification, Task
@@ -38,10 +39,8 @@ class Votes:
 
     Example:
         >>> votes = Votes(torch.tensor([4, 2]), torch.tensor([1, 0]), 2, 50, 9_000, NoisyMax(20.0), 1e-5)
-        >>> len(votes), votes.answered(torch.tensor([2, 3, 4])).tolist()
-        (2, [True, False, True])
-        >>> votes.relabel(Batch(torch.zeros(2, 1), index=torch.tensor([4, 3]))).targets.tolist()
-        [1, -1]
+        >>> len(votes), votes.labels_of(torch.tensor([2, 3, 4])).tolist()
+        (2, [0, -1, 1])
     """
 
     index: Tensor
@@ -72,20 +71,35 @@ class Votes:
         """What the answers cost, at ``delta``."""
         return self.mechanism.epsilon(len(self), self.delta)
 
-    def answered(self, index: Tensor) -> Tensor:
-        """Return which of the samples ``index`` (N,) were answered, (N,) bool."""
-        return self._looked_up(index) >= 0
+    def labels_of(self, index: Tensor) -> Tensor:
+        """Return the class that won for each of the samples ``index`` (N,), -1 where none was voted on."""
+        if not len(self):
+            return torch.full_like(index, -1)
+        order = self.index.argsort()
+        known, labels = self.index[order].to(index.device), self.labels[order].to(index.device)
+        place = torch.searchsorted(known, index).clamp(max=len(known) - 1)
+        return torch.where(known[place] == index, labels[place], -1)
 
-    def relabel(self, batch: Batch) -> Batch:
-        """Return the batch with votes for targets, ``labelled`` where there is one; its own targets are left out.
+    def relabelled(self, source: Source) -> Relabelled:
+        """Return the public samples with votes for labels, and none where there was no vote: what a student learns from.
+
+        Any scheme can learn from them: ``Supervised`` from the samples of ``index``, ``SemiSupervised`` and
+        ``MeanTeacher`` from the others too. Whatever it learns is covered by the bound, for the samples' own labels
+        reach no batch.
+
+        Args:
+            source: the public samples, numbered as they were when the votes were collected.
 
         Raises:
-            LimbeckError: a batch without ``index``.
+            LimbeckError: a vote on a sample that is not there.
         """
-        if batch.index is None:
-            raise LimbeckError("Votes are kept by sample: give batches that carry index.")
-        labels = self._looked_up(batch.index)
-        return Batch(batch.inputs, labels, batch.index, batch.view, labels >= 0)
+        if len(self) and int(self.index.max()) >= len(source):
+            raise LimbeckError(
+                f"A vote is on sample {int(self.index.max())}, but there are only {len(source)} samples: give the "
+                "source that the votes were collected on."
+            )
+        labels = self.labels_of(torch.arange(len(source)))
+        return Relabelled(source, labels, labels >= 0)
 
     def fingerprint(self) -> str:
         """Return a sha256 (hex) of the answers."""
@@ -139,21 +153,13 @@ class Votes:
                 f"{path} holds no votes ({type(error).__name__}): collect them again."
             ) from error
 
-    def _looked_up(self, index: Tensor) -> Tensor:
-        """Return the label of each sample, -1 where there is none."""
-        if not len(self):
-            return torch.full_like(index, -1)
-        order = self.index.argsort()
-        known, labels = self.index[order].to(index.device), self.labels[order].to(index.device)
-        place = torch.searchsorted(known, index).clamp(max=len(known) - 1)
-        return torch.where(known[place] == index, labels[place], -1)
-
 
 class Voted:
     """Stored votes as a teacher: it looks a sample's answer up, and nobody is asked again.
 
     Its logits are a decision, 100 for the class that won and 0 for the others, and tell nothing of how sure the vote
-    was: that would have to be paid for. Use them with ``HardDistillation``.
+    was: that would have to be paid for. ``Offline(student, Voted(votes), [HardDistillation()], task_weight=None)``
+    learns from them, as ``Supervised`` does from ``votes.relabelled(source)``.
 
     Args:
         votes: what was answered.
@@ -178,12 +184,13 @@ class Voted:
         unknown = [name for name in names if name not in task.outputs]
         if unknown:
             raise LimbeckError(f"Votes have no layers, so no {unknown[0]!r} to teach from.")
-        labels = self.votes.relabel(batch).targets
+        if batch.index is None:
+            raise LimbeckError("Votes are kept by sample: give batches that carry index.")
+        labels = self.votes.labels_of(batch.index)
         if bool((labels < 0).any()):
-            assert batch.index is not None
             raise LimbeckError(
-                f"Sample {int(batch.index[labels < 0][0])} was not voted on: train on the {len(self.votes)} samples of "
-                "votes.index, or with PrivateTeachers, which passes the others over."
+                f"Sample {int(batch.index[labels < 0][0])} was not voted on: learn from the {len(self.votes)} samples "
+                "of votes.index."
             )
         chosen = torch.nn.functional.one_hot(labels, self.votes.classes)
         return task.named(chosen.float() * CERTAIN)

@@ -144,13 +144,33 @@ def test_a_row_does_not_depend_on_the_others_nor_on_idle_pools():
 
 
 def test_models_that_contradict_each_other_flatly():
-    """All say that it is one of the others' classes; expectation maximisation needs thousands of steps here."""
+    """Each specialist of one class says that it is another's."""
     held = ~torch.eye(4, dtype=torch.bool)
     general, sure = torch.tensor([[1.0, 0.0, 0.0, 0.0]]), torch.ones(1, 4)
     q = consensus(general, sure, held)
     expected, best = by_slsqp(*(each[0].double().numpy() for each in (general, sure)), held.numpy())
     assert objective(q[0].double().numpy(), general[0].numpy(), sure[0].numpy(), held.numpy()) >= best - 1e-6
     np.testing.assert_allclose(q[0], expected, atol=1e-4)
+
+
+def test_is_never_behind_expectation_maximisation_which_crawls_where_models_disagree():
+    mass, pooled, held = problem(64, 6, members(5, 6), 30)
+    mass, pooled, pools = mass.clamp_min(1e-12), torch.where(pooled < 1e-12, 0.0, pooled), held.double()
+    total = (mass.sum(1) + pooled.sum(1))[:, None]
+
+    def slope(q):
+        return mass / q + (pooled / (q @ pools.T)) @ pools
+
+    def value(q):
+        return (mass * q.log()).sum(1) + (pooled * (q @ pools.T).log()).sum(1)
+
+    q = mass / mass.sum(1, keepdim=True)
+    for _ in range(500):
+        q = q * slope(q) / total  # rises at every step, to the same optimum
+    assert (slope(q).amax(1) - total[:, 0]).max() > 1e-4  # not there yet
+    found = consensus(mass, pooled, held)
+    assert (value(found) >= value(q) - 1e-9).all()
+    assert (slope(found).amax(1) - total[:, 0]).max() < 1e-8
 
 
 def test_keeps_dtype_and_gives_no_gradient():

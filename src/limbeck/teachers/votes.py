@@ -81,7 +81,7 @@ class Votes:
         return torch.where(known[place] == index, labels[place], -1)
 
     def relabelled(self, source: Source) -> Relabelled:
-        """Return the public samples with votes for labels, and none where there was no vote: what a student learns from.
+        """Return the public samples with votes for labels, and none where there was no vote, for a student to learn.
 
         Any scheme can learn from them: ``Supervised`` from the samples of ``index``, ``SemiSupervised`` and
         ``MeanTeacher`` from the others too. Whatever it learns is covered by the bound, for the samples' own labels

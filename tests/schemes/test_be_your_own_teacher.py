@@ -101,6 +101,17 @@ def test_the_deepest_is_taught_by_labels_alone():
     assert all(each.grad is None for each in taught.heads[1].parameters())
 
 
+def test_a_loss_that_leaves_the_gradient_to_its_teacher_open_gets_none_either():
+    class Undetached(losses.DistillationLoss):
+        def forward(self, student, teacher, context=None):
+            return (student - teacher).square().mean()
+
+    taught = scheme(terms=[Undetached()])
+    taught(batch())["2 Undetached"].backward()
+    assert taught.student[12].weight.grad is None
+    assert taught.student[0].weight.grad is not None
+
+
 def test_student_runs_once_and_everything_learns():
     taught = scheme()
     with trials.counted({"student": taught.student}) as calls:

@@ -127,7 +127,7 @@ def _opened(
     plugins: Sequence[str],
 ) -> Job:
     """Open data and models; all that is wrong with the models is told together."""
-    data = config.recipe().data(given_data, config)
+    data = config.recipe().open(given_data, config)
     task = task or task_for(data)
     kd = config.recipe().knowledge(config.kd, task.name, len(data.classes or ()) or None)
     config = config.model_copy(update={"kd": kd})
@@ -141,6 +141,7 @@ def _opened(
         )
     own = (config.student_weights, config.student_pretrained, config.student_size)
     job = Job(config, data, task, doors, Candidate(student, "student", data, task, *own, plugins), plugins)
+    job.given = given_data
     job = config.recipe().arranged(job)
     wrong = []
     for candidate in (*job.teachers, job.student):
@@ -173,7 +174,7 @@ def _rehearsed(job: Job) -> int:
     tutor = recipe.tutor(rehearsal)
     once = rehearsal.trainings
     seed = job.seeds[0]
-    if job.config.alone:
+    if job.config.alone and recipe.usual_alone:
         recipe.train_alone(rehearsal, seed)
     recipe.train_student(rehearsal, tutor, seed)
     return once + len(job.seeds) * (rehearsal.trainings - once)
@@ -188,7 +189,7 @@ def _run(job: Job, folder: Path, show: Show, trainings: int) -> Distilled:
         job.watchers = watchers
         tutor = recipe.tutor(job)
         for seed in job.seeds:
-            if job.config.alone:
+            if job.config.alone and recipe.usual_alone:
                 recipe.train_alone(job, seed)
             students.append(recipe.train_student(job, tutor, seed))
     measured = job.measured["student"]
@@ -223,8 +224,7 @@ def _record(job: Job, tutor: Tutor | None, chosen: Model) -> RunRecord:
     }
     for key, each in job.measured.items():
         if isinstance(each, Composite):
-            members = [entries[name] for name, found in job.measured.items() if found in each.members]
-            entries[key] = facts_together(each, members)
+            entries[key] = facts_together(each, [_facts_of(job, entries, member) for member in each.members])
     return make_record(
         kind="distill",
         config=job.config,
@@ -247,11 +247,17 @@ def _record(job: Job, tutor: Tutor | None, chosen: Model) -> RunRecord:
     )
 
 
+def _facts_of(job: Job, entries: dict[str, dict[str, Any]], member: Measured) -> dict[str, Any]:
+    """Return a member's entry, made for it where it has no row of its own."""
+    found = next((key for key, each in job.measured.items() if each is member), None)
+    return entries[found] if found is not None else facts(member, _example(job, member))
+
+
 def _fidelity(job: Job, tutor: Tutor, student: Model) -> Fidelity:
     reader = job.reader({"student": student.inputs, **tutor.inputs})
     return fidelity(
         predictor(student.module, job.task),
-        lambda batch: tutor.teacher(batch, job.task),
+        lambda batch: tutor.teacher(replace(batch, targets=None), job.task),
         reader.whole(job.data.test),
         job.task,
         device=device_of(student.module),

@@ -73,7 +73,7 @@ class Finished:
                 "with --data, such as --data folder:PATH."
             )
         settings = self.config.model_copy(update={"skip_bad": skip_bad or self.config.skip_bad})
-        data = open_given(spec or self.config.data, settings)
+        data = self._open(spec, settings)
         known = self.record.data
         if data.task != known.task or list(data.classes or ()) != (known.classes or []):
             raise LimbeckError(
@@ -81,6 +81,12 @@ class Finished:
                 f"{_kind(data.task, data.classes)}: give data with the same classes in the same order."
             )
         return data
+
+    def _open(self, spec: str | None, settings: TrainConfig | DistillConfig) -> Data:
+        """Open other data as it is; the run's own as its scheme made it: joined out of several, say."""
+        if spec is None and isinstance(settings, DistillConfig):
+            return settings.recipe().open(settings.data, settings)
+        return open_given(spec or settings.data, settings)
 
     def has(self, role: str) -> bool:
         """Return whether the run saved a model in ``role``."""

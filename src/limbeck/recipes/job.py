@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ from limbeck.recipes.course import Course
 from limbeck.recipes.knowledge import Knowledge
 from limbeck.recipes.lessons import Lessons, Make
 from limbeck.recipes.measuring import Composite, Measured, device_of, scores_on_test
-from limbeck.recipes.setup import Reader
+from limbeck.recipes.setup import GivenData, Reader
 from limbeck.recipes.tutor import Tutor
 from limbeck.recipes.wiring import Wiring
 from limbeck.schemes import Offline, Scheme, Supervised
@@ -42,6 +42,7 @@ class Job:
         teachers: the doors of the teachers, in the order given.
         student: the student's door.
         plugins: files of the person's own factories.
+        given: the data as the person gave it.
         folder: of the run, once there is one.
         watchers: told of every training.
         measured: what was measured, by key: ``alone``, ``student``, ``teacher``, ``assistant-1`` and so on.
@@ -59,6 +60,7 @@ class Job:
     teachers: Sequence[Candidate]
     student: Candidate
     plugins: Sequence[str] = ()
+    given: GivenData = ()
     folder: Path = Path()
     watchers: Any = ()
     measured: dict[str, Measured | Composite] = field(default_factory=dict)
@@ -252,27 +254,30 @@ class Job:
         else:
             entry.take(run, model, reader, self.task, entry.reads)
 
-    def measure_together(self, key: str, role: str, tutor: Tutor, members: Sequence[str], stage: int) -> None:
+    def measure_together(
+        self, key: str, role: str, tutor: Tutor, members: Sequence[str | Measured], stage: int
+    ) -> None:
         """Measure a teacher made of several networks, whose sizes are added up.
 
         Args:
             key: what the scores are kept under.
             role: its role in the record.
             tutor: the teacher.
-            members: keys of the networks that it is made of.
+            members: keys of the networks that it is made of, or these where they have no row of their own.
             stage: number of the row among those of its role.
         """
-        device = self._device()
         found = evaluate(
-            lambda batch: tutor.teacher(batch, self.task),
+            lambda batch: tutor.teacher(replace(batch, targets=None), self.task),
             self.reader(tutor.inputs).batches(self.data.test),
             self.task,
-            device=device,
+            device=self._device(),
         )
-        made_of = [
-            each for each in (self.measured.get(member) for member in members) if isinstance(each, Measured)
-        ]
-        self.measured[key] = Composite(role, type(tutor.teacher).__name__, made_of, [found], stage)
+        networks = [self.measured[each] if isinstance(each, str) else each for each in members]
+        made_of = [each for each in networks if isinstance(each, Measured)]
+        fresh = Composite(role, type(tutor.teacher).__name__, made_of, [], stage)
+        entry = self.measured.setdefault(key, fresh)
+        assert isinstance(entry, Composite)
+        entry.selected.append(found)
 
     def _device(self) -> Any:
         networks = [each.model.module for each in self.measured.values() if isinstance(each, Measured)]

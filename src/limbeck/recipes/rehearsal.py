@@ -10,6 +10,7 @@ from limbeck.data import Data
 from limbeck.models import Model
 from limbeck.recipes.course import Course
 from limbeck.recipes.job import SMALL, Job, named
+from limbeck.recipes.measuring import Measured
 from limbeck.recipes.trial import try_stages
 from limbeck.recipes.tutor import Tutor
 from limbeck.teachers import Frozen
@@ -31,7 +32,7 @@ class Rehearsal(Job):
     @classmethod
     def of(cls, job: Job) -> "Rehearsal":
         """Return a rehearsal of ``job``; what it notes and measures does not reach the job."""
-        shared = ("config", "data", "task", "teachers", "student", "plugins")
+        shared = ("config", "data", "task", "teachers", "student", "plugins", "given")
         return cls(**{each.name: getattr(job, each.name) for each in fields(job) if each.name in shared})
 
     def frozen(self, model: Model, role: str = "teacher") -> Frozen:
@@ -62,7 +63,9 @@ class Rehearsal(Job):
     ) -> None:
         """Measure nothing."""
 
-    def measure_together(self, key: str, role: str, tutor: Tutor, members: Sequence[str], stage: int) -> None:
+    def measure_together(
+        self, key: str, role: str, tutor: Tutor, members: Sequence[str | Measured], stage: int
+    ) -> None:
         """Measure nothing."""
 
     def keep(self, key: str, model: Model) -> None:

@@ -12,12 +12,15 @@ from limbeck.recipes.schemes.be_your_own_teacher import BeYourOwnTeacherRecipe
 from limbeck.recipes.schemes.born_again import BornAgainRecipe
 from limbeck.recipes.schemes.collaborative import CollaborativeRecipe
 from limbeck.recipes.schemes.data_distillation import DataDistillationRecipe
+from limbeck.recipes.schemes.data_free import DataFreeRecipe
 from limbeck.recipes.schemes.hints import HintsRecipe
 from limbeck.recipes.schemes.last_epochs import LastEpochsRecipe
 from limbeck.recipes.schemes.mean_teacher import MeanTeacherRecipe
+from limbeck.recipes.schemes.merged import MergedRecipe
 from limbeck.recipes.schemes.mutual import MutualRecipe
 from limbeck.recipes.schemes.offline import OfflineRecipe
 from limbeck.recipes.schemes.omitted_classes import OmittedClassesRecipe
+from limbeck.recipes.schemes.private_teachers import PrivateTeachersRecipe
 from limbeck.recipes.schemes.progressive import ProgressiveRecipe
 from limbeck.recipes.schemes.reverse import ReverseRecipe
 from limbeck.recipes.schemes.semi_supervised import SemiSupervisedRecipe
@@ -43,11 +46,14 @@ RECIPES: tuple[type[SchemeRecipe], ...] = (
     DataDistillationRecipe,
     AssistantRecipe,
     SeveralTeachersRecipe,
+    MergedRecipe,
     SpecialistsRecipe,
     ReverseRecipe,
     OmittedClassesRecipe,
     AugmentationByTeacherRecipe,
     ShortLessonsRecipe,
+    DataFreeRecipe,
+    PrivateTeachersRecipe,
 )
 """Every scheme, in the order in which `limbeck schemes` lists them."""
 

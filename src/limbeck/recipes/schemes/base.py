@@ -98,7 +98,7 @@ class SchemeRecipe(BaseModel):
                 "many of the training samples keep their labels, as in --labels 0.1."
             )
 
-    def data(self, given: "GivenData", config: "DistillConfig") -> "Data":
+    def open(self, given: "GivenData", config: "DistillConfig") -> "Data":
         """Return the data, opened.
 
         Args:

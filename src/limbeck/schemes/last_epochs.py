@@ -24,7 +24,7 @@ class LastEpochs(SelfTaught):
 
     Definition:
         With S optimizer steps in all, s of them done, the snapshot is taken before the first step with
-        s / S ≥ ``start``::
+        s / S ≥ ``start``, or before the last step where that comes first::
 
             before:  loss = hard loss
             after:   loss = task_weight · hard loss + Σ_terms weight · term(student, snapshot)
@@ -49,8 +49,7 @@ class LastEpochs(SelfTaught):
         start: share of the optimizer steps, above 0 and below 1, after which the snapshot teaches.
 
     Raises:
-        LimbeckError: settings out of range; no terms, or two of one name; at the first step, a training too short to
-            have a last part.
+        LimbeckError: settings out of range; no terms, or two of one name; a student with nothing to train.
 
     Example:
         >>> import torch
@@ -90,18 +89,16 @@ class LastEpochs(SelfTaught):
     @property
     def teaches(self) -> bool:
         """Whether the last part of the training has begun."""
-        return self.progress.fraction >= self.start
+        return self._teaches_at(self.progress.step)
+
+    def _teaches_at(self, step: int) -> bool:
+        total = max(1, self.progress.total_steps)
+        return step / total >= self.start or step >= max(1, total - 1)
 
     def before_step(self) -> None:
         """Take the snapshot before the first step of the last part."""
-        step, total = self.progress.step, self.progress.total_steps
-        if (total - 1) / total < self.start:
-            raise LimbeckError(
-                f"A training of {total} steps has none after {self.start:g} of it, so the snapshot would never teach: "
-                "train for longer, give a smaller start, or in a loop of your own set scheme.progress."
-            )
         # Told by the step alone, so that a resumed training does as one that was never stopped.
-        if self.teaches and (step - 1) / total < self.start:
+        if self.teaches and not self._teaches_at(self.progress.step - 1):
             self.teacher.take(self.student)
 
     def forward(self, batch: Batch, phase: str = "main", group: int = 0) -> dict[str, Tensor]:

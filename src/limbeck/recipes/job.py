@@ -125,9 +125,12 @@ class Job:
         if isinstance(candidate.given, Teacher):
             return Tutor(candidate.given, {role: as_they_are(candidate.data)})
         plan = self.config.teacher_train or self.config.train
+        # data of its own, as merged teachers have, is a part of the run's
+        part = "all" if candidate.data.source is self.data.source else candidate.data.name
+        about: dict[str, Any] = {"stage": stage, "part": part, "data": candidate.data}
         model = candidate.open(plan.seed)
         if model.weights is not None:
-            self.measure(key, "teacher", model, None, role, stage=stage, data=candidate.data)
+            self.measure(key, "teacher", model, None, role, **about)
             return Tutor(self.frozen(model, role), {role: model.inputs})
         inputs = {role: model.inputs}
         augment = self.config.teacher_augment
@@ -141,7 +144,7 @@ class Job:
             plan=plan,
         )
         run = self.fit(key, course)
-        self.measure(key, "teacher", model, run, role, stage=stage, data=candidate.data)
+        self.measure(key, "teacher", model, run, role, **about)
         self.keep(key, model)
         return Tutor(self.frozen(model, role), inputs, trained_here=True)
 

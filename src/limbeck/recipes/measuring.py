@@ -88,6 +88,7 @@ class Composite:
     stage: int = 0
     seconds: float = 0.0
     steps: int = 0
+    part: str = "all"
 
     def values(self, metric: str) -> list[float]:
         """Return its test score."""

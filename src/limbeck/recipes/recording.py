@@ -197,8 +197,8 @@ def repeat_command(verb: str, out: Path, plugins: Sequence[str], config: BaseMod
 
 
 def write_confusion(out: Path, measured: Mapping[str, Measured | Composite]) -> None:
-    """Write ``confusion.npz``: one (C, C) table for each role that has one, summed over seeds."""
-    found = {role: each.confusion() for role, each in measured.items()}
+    """Write ``confusion.npz``: one (C, C) table for each network of all classes, summed over seeds."""
+    found = {role: each.confusion() for role, each in measured.items() if each.part == "all"}
     tables = {role: table.numpy() for role, table in found.items() if table is not None}
     if not tables:
         return

@@ -39,6 +39,8 @@ def sources(targets):
         [(pixels[k], int(targets[k])) for k in range(6)], [(pixels[0], 0)], [(pixels[0], 0)]
     ).source
     yield dataset_data(Pairs(targets), Pairs(targets), Pairs(targets), collate_fn=collate).source
+    plain = [(pixels[k], int(targets[k])) for k in range(6)]
+    yield dataset_data(plain, plain, plain, collate_fn=collate).source
 
 
 def batches(source):

@@ -265,7 +265,9 @@ def test_the_datas_own_images_are_no_unlabelled_ones(write_photos):
     path = write_photos()
     with pytest.raises(LimbeckError, match=r"cat/\d+\.png .* is an image of folder:.* itself"):
         with_unlabelled(open_data(f"folder:{path}"), f"folder:{path / 'cat'}")
-    with pytest.raises(LimbeckError, match=r"--unlabelled digits is the labelled data itself: .*--labels 0.1"):
+    with pytest.raises(
+        LimbeckError, match=r"--unlabelled digits is the labelled data itself: .*--labels 0.1"
+    ):
         with_unlabelled(open_data("digits"), "digits")
 
 

@@ -168,7 +168,6 @@ class PrivateTeachersRecipe(SchemeRecipe):
             "answered": len(votes),
             "asked": asked,
             "teachers": votes.teachers,
-            "records": votes.records,
             "accountant": "dp-accounting, privacy loss distributions",
         }
 

@@ -191,7 +191,7 @@ class Job:
             seed: of adapters and learnable losses.
         """
         few = self.reader({"student": model.inputs, **inputs}).few(SMALL).to(device_of(model.module))
-        return Wiring(model.module, other, few, self.task, self.data.train, seed)
+        return Wiring(model.module, other, few, self.task, self.data.transfer_set, seed)
 
     def fit(self, key: str, course: Course, seed: int | None = None) -> Run:
         """Go through a course, or on with it where it was interrupted.

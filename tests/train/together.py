@@ -25,7 +25,16 @@ from limbeck.data.loader import Loader, Part
 from limbeck.data.relabelled import Relabelled
 from limbeck.evaluate import evaluate
 from limbeck.evaluate.quality import predictor
-from limbeck.schemes import AugmentationByTeacher, Collaborative, Mutual, SemiSupervised, ShortLessons
+from limbeck.schemes import (
+    AugmentationByTeacher,
+    BeYourOwnTeacher,
+    Collaborative,
+    LastEpochs,
+    MeanTeacher,
+    Mutual,
+    SemiSupervised,
+    ShortLessons,
+)
 from limbeck.train import Feed
 from train.toys import feed, mlp, problem, timeless
 
@@ -265,6 +274,35 @@ def collaborative() -> dict[str, Any]:
     return trained(Half([mlp(), mlp(1, width=12)], "linear", [losses.KD(temperature=2)]), plan, train=42)
 
 
+def hint() -> Term:
+    """A term with an adapter, between networks of one width."""
+    with torch.random.fork_rng():
+        torch.manual_seed(4)
+        return Term(losses.LogitRegression(), "0", "0", 0.1, nn.Linear(8, 8), name="hint")
+
+
+def last_epochs() -> dict[str, Any]:
+    """The hint's adapter has no gradient until the snapshot is taken, in the middle of an epoch."""
+    plan = PLAN.model_copy(update={"batch_size": 7})
+    return trained(LastEpochs(mlp(), [losses.KD(), hint()], start=0.4), plan, train=42)
+
+
+def mean_teacher() -> dict[str, Any]:
+    """Every process averages the same weights by itself."""
+    terms = [losses.Consistency(), Term(losses.RKDDistance(), "0", "0", 0.3), hint()]
+    plan = PLAN.model_copy(update={"batch_size": 7})
+    return trained(MeanTeacher(mlp(), terms, decay=0.8), plan, train=42)
+
+
+def own_teacher() -> dict[str, Any]:
+    """Heads on a hidden layer, trained with the network."""
+    with torch.random.fork_rng():
+        torch.manual_seed(4)
+        network = nn.Sequential(mlp(outputs=6), nn.ReLU(), nn.Linear(6, 3))
+        scheme = BeYourOwnTeacher(network, ["0.1"], torch.zeros(1, 4), [losses.LogitRegression()])
+    return trained(scheme, PLAN, train=47)
+
+
 class PowerCut(Exception):
     """Ends a training in every process at once."""
 
@@ -315,6 +353,9 @@ SCENARIOS: dict[str, Callable[[], dict[str, Any]]] = {
         relations,
         mutual,
         collaborative,
+        last_epochs,
+        mean_teacher,
+        own_teacher,
         hints,
         half_labelled,
         labelled_alone,

@@ -28,10 +28,12 @@ from limbeck.recipes.watching import Show
 from limbeck.report.record import RunRecord
 from record import Goal, environment, write_record
 
-TEACHER, STUDENT = "cnn:32-64-128", "cnn:16-32"
+TEACHER, STUDENT = "cnn:24-48-96", "cnn:16-32"
 FEW, MORE = 0.01, 0.1
 PLAN = {"epochs": 6, "lr": 3e-3, "batch_size": 64}
-TEACHER_PLAN = {"epochs": 20, "lr": 2e-3, "batch_size": 64}
+TEACHER_PLAN = {"lr": 2e-3, "batch_size": 64}
+TEACHER_EPOCHS = {"a": 200, "b": 40}
+"""The fewer the labels, the more passes over them: 800 and 1,280 steps."""
 
 
 def main() -> int:
@@ -43,8 +45,8 @@ def main() -> int:
     few, more = without_labels(whole, FEW), without_labels(whole, MORE)
     work = Path(options.work)
     teachers = {
-        "a": taught_by_labels(few, work / "teacher-a"),
-        "b": taught_by_labels(more, work / "teacher-b"),
+        "a": taught_by_labels(few, "a", work),
+        "b": taught_by_labels(more, "b", work),
     }
     runs = {
         name: labelled_by(spec, few, work / f"student-{name}", options.seeds, alone=name == "a")
@@ -60,10 +62,12 @@ def main() -> int:
     return 0
 
 
-def taught_by_labels(data: Data, out: Path) -> str:
+def taught_by_labels(data: Data, name: str, work: Path) -> str:
     """Train a teacher on the labels that were kept, once; return its spec."""
+    out = work / f"teacher-{name}"
     if not (out / "run.json").exists():
-        settings = {"train": TEACHER_PLAN, "augment": "shift"}
+        plan = {**TEACHER_PLAN, "epochs": TEACHER_EPOCHS[name], "evaluate_every": 5}
+        settings = {"train": plan, "augment": "shift"}
         train(TEACHER, data, out, resume=out.exists(), show=Show(Console()), **settings)
     return f"run:{out}"
 
@@ -118,6 +122,7 @@ def setting(options: argparse.Namespace) -> dict[str, Any]:
         "student": STUDENT,
         "plan": PLAN,
         "teacher_plan": TEACHER_PLAN,
+        "teacher_epochs": TEACHER_EPOCHS,
         "seeds": options.seeds,
         "loss": "KD at T = 1, on unlabelled images only; 7 of them for each labelled one",
     }

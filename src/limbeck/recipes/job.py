@@ -81,12 +81,7 @@ class Job:
         return list(range(first, first + self.config.seeds))
 
     def candidate(self, given: Given | Teacher, role: str) -> Candidate:
-        """Return the door of a further network, an assistant or a peer.
-
-        Args:
-            given: a spec, or a Python object.
-            role: for messages.
-        """
+        """Return the door of a further network, an assistant or a peer."""
         return Candidate(given, role, self.data, self.task, plugins=self.plugins)
 
     def augmentation(self) -> str:
@@ -284,7 +279,7 @@ class Job:
 
     def _device(self) -> Any:
         networks = [each.model.module for each in self.measured.values() if isinstance(each, Measured)]
-        return device_of(networks[0]) if networks else "cpu"
+        return device_of((networks or [self.student.open(0).module])[0])
 
     def keep(self, key: str, model: Model) -> None:
         """Write a network into the run's folder, where ``run:DIR#KEY`` finds it; by the first process alone."""

@@ -1,7 +1,7 @@
 """One model and data in; a trained model that ``run:DIR`` names out."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,9 @@ def train(
     config = settings_from(TrainConfig, {"model": name_of(model), "data": name_of(data)}, settings)
     check_place(out, resume, [config.train], config.trackers)
     opened = open_given(data, config)
+    opened = replace(
+        opened, unlabelled=opened.unlabelled[:0]
+    )  # without a teacher there is nothing to learn from them
     task = task or task_for(opened)
     candidate = Candidate(
         model, "model", opened, task, config.weights, config.pretrained, config.model_size, plugins

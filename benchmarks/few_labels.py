@@ -68,7 +68,7 @@ def taught_by_labels(data: Data, name: str, work: Path) -> str:
     if not (out / "run.json").exists():
         plan = {**TEACHER_PLAN, "epochs": TEACHER_EPOCHS[name], "evaluate_every": 5}
         settings = {"train": plan, "augment": "shift"}
-        train(TEACHER, data, out, resume=out.exists(), show=Show(Console()), **settings)
+        train(TEACHER, data, out, resume=(out / "config.yaml").exists(), show=Show(Console()), **settings)
     return f"run:{out}"
 
 
@@ -87,7 +87,7 @@ def labelled_by(teacher: str, data: Data, out: Path, seeds: int, *, alone: bool)
             seeds=seeds,
             train=PLAN,
             augment="shift",
-            resume=out.exists(),
+            resume=(out / "config.yaml").exists(),
             show=Show(Console()),
         )
     return read_run(out)

@@ -84,6 +84,8 @@ def test_nobody_active_leaves_the_generalist():
     only = Batch(torch.zeros(2, 1), index=torch.tensor([0, 4]))
     torch.testing.assert_close(teacher(only)["logits"], GENERAL[[0, 4]].log_softmax(1))
     assert teacher.forwards == 2
+    sure = Specialists(Fixed(100 * GENERAL), [Specialist(Fixed(ANSWERS[0]), [2])])
+    assert torch.equal(sure(only)["logits"], (100 * GENERAL[[0, 4]]).log_softmax(1))
 
 
 def test_specialists_are_asked_about_their_own_samples_only():

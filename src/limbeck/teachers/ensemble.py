@@ -120,8 +120,6 @@ class Ensemble(Panel):
         return _oracle(answers, weights, labels)
 
     def _mean(self, answers: list[Tensor]) -> Tensor:
-        if len(answers) == 1:
-            return answers[0]
         total = sum(self.weights)
         shares = [weight / total for weight in self.weights]
         weighted = [share * full_precision(each) for share, each in zip(shares, answers, strict=True)]

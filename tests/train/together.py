@@ -260,15 +260,11 @@ def mutual() -> dict[str, Any]:
 
 
 def collaborative() -> dict[str, Any]:
-    """The weights of the peers' logits are found on the labelled samples of the whole batch.
-
-    The hard loss is left out: its mean over labelled samples is each process's own.
-    """
+    """Weights of the peers' logits and hard losses are found on the labelled samples of the whole batch."""
 
     class Half(Collaborative):
         def forward(self, batch: Any, phase: str = "main", group: int = 0) -> dict[str, Tensor]:
-            parts = super().forward(replace(batch, labelled=batch.index % 3 > 0), phase, group)
-            return {name: part for name, part in parts.items() if not name.endswith("task")}
+            return super().forward(replace(batch, labelled=batch.index % 3 > 0), phase, group)
 
     plan = PLAN.model_copy(update={"batch_size": 7})
     return trained(Half([mlp(), mlp(1, width=12)], "linear", [losses.KD(temperature=2)]), plan, train=42)

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from limbeck.schemes.joined import labelled_share
 from limbeck.tasks import Task
-from limbeck.types import Batch, Progress
+from limbeck.types import Batch, Outputs, Progress
 
 
 class Scheme(nn.Module, ABC):
@@ -46,6 +47,16 @@ class Scheme(nn.Module, ABC):
     def parameter_groups(self, phase: str = "main") -> list[dict[str, Any]]:
         """Return the optimizer's parameter groups, learnable parts of losses and adapters included."""
         return [{"params": [each for each in self.parameters() if each.requires_grad]}]
+
+    def hard_loss(self, outputs: Outputs, batch: Batch) -> Tensor:
+        """Return the task's loss, a mean over the labelled samples of the batch, over all processes.
+
+        Args:
+            outputs: of the network.
+            batch: its labels.
+        """
+        loss = self.task.loss(outputs, batch)
+        return loss if batch.labelled is None else loss * labelled_share(batch.labelled)
 
     @property
     def forwards(self) -> Mapping[str, int]:

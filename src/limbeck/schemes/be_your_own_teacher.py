@@ -113,11 +113,11 @@ class BeYourOwnTeacher(Scheme):
         outputs = observe(self.task, self.student, batch, "student", self._wanted)
         deepest = detached(Outputs({**outputs, EMBEDDING: self.pooled(outputs[self._deepest])}))
         context = Context(self.task.labels(batch), batch.index, self.progress)
-        parts = {"task": value_at(self.task_weight, self.progress) * self.task.loss(outputs, batch)}
+        parts = {"task": value_at(self.task_weight, self.progress) * self.hard_loss(outputs, batch)}
         weight = value_at(self.head_weight, self.progress)
         for number, (layer, head) in enumerate(zip(self.layers, self.heads, strict=True)):
             shallow = self._shallow(head(outputs[layer]), outputs)
-            parts[f"{layer} task"] = weight * self.task.loss(shallow, batch)
+            parts[f"{layer} task"] = weight * self.hard_loss(shallow, batch)
             for term in self._terms(number):
                 parts[f"{layer} {term.name}"] = term(shallow, deepest, context)
         return parts

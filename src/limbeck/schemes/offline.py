@@ -80,7 +80,7 @@ class Offline(Scheme):
         context = Context(self.task.labels(batch), batch.index, self.progress)
         parts = {}
         if self.task_weight is not None and batch.targets is not None:
-            parts["task"] = value_at(self.task_weight, self.progress) * self.task.loss(outputs, batch)
+            parts["task"] = value_at(self.task_weight, self.progress) * self.hard_loss(outputs, batch)
         for term in self.terms:
             assert isinstance(term, Term)
             parts[term.name] = term(outputs, known, context)

@@ -70,7 +70,7 @@ class Peers(Scheme):
             return {}
         weight = value_at(self.task_weight, self.progress)
         return {
-            f"{role} task": weight * self.task.loss(found, batch)
+            f"{role} task": weight * self.hard_loss(found, batch)
             for role, found in zip(self.roles, outputs, strict=True)
         }
 

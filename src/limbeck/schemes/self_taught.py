@@ -56,7 +56,7 @@ class SelfTaught(Scheme):
 
     def from_labels(self, batch: Batch) -> dict[str, Tensor]:
         """Return the hard loss alone, under the name ``task``; the copy is not run."""
-        return {"task": self.task.loss(self.task.call(self.student, batch, "student"), batch)}
+        return {"task": self.hard_loss(self.task.call(self.student, batch, "student"), batch)}
 
     def from_both(self, batch: Batch, task_weight: float, share: float = 1.0) -> dict[str, Tensor]:
         """Return the weighted hard loss, where there are targets, and one part for each term.
@@ -71,7 +71,7 @@ class SelfTaught(Scheme):
         context = Context(self.task.labels(batch), batch.index, self.progress)
         parts = {}
         if batch.targets is not None:
-            parts["task"] = task_weight * self.task.loss(outputs, batch)
+            parts["task"] = task_weight * self.hard_loss(outputs, batch)
         for term in self.terms:
             assert isinstance(term, Term)
             parts[term.name] = share * term(outputs, known, context)

@@ -109,7 +109,7 @@ class ShortLessons(Offline):
             )
         outputs = self.task.call(self.student, batch, "student")
         assert self.task_weight is not None
-        return {"task": value_at(self.task_weight, self.progress) * self.task.loss(outputs, batch)}
+        return {"task": value_at(self.task_weight, self.progress) * self.hard_loss(outputs, batch)}
 
     @property
     def forwards(self) -> Mapping[str, int]:

@@ -29,7 +29,7 @@ class Supervised(Scheme):
 
     def forward(self, batch: Batch, phase: str = "main", group: int = 0) -> dict[str, Tensor]:
         """Return the task's loss under the name ``task``."""
-        return {"task": self.task.loss(self.task.call(self.student, batch, self.role), batch)}
+        return {"task": self.hard_loss(self.task.call(self.student, batch, self.role), batch)}
 
     def deployable(self) -> nn.Module:
         """Return the network."""

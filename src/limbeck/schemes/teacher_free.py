@@ -84,7 +84,7 @@ class TeacherFree(Scheme):
     def forward(self, batch: Batch, phase: str = "main", group: int = 0) -> dict[str, Tensor]:
         """Return ``task`` and one part for each term."""
         outputs = self.task.call(self.student, batch, "student")
-        parts = {"task": value_at(self.task_weight, self.progress) * self.task.loss(outputs, batch)}
+        parts = {"task": value_at(self.task_weight, self.progress) * self.hard_loss(outputs, batch)}
         logits, targets, index = _labelled(outputs[LOGITS], batch)
         for term in self.terms:
             assert isinstance(term, Term)

@@ -16,7 +16,7 @@ from limbeck.recipes.config import DistillConfig
 from limbeck.recipes.folder import check_place, open_folder, write_history
 from limbeck.recipes.job import Job
 from limbeck.recipes.measuring import Composite, Measured, best_of, device_of, facts, facts_together
-from limbeck.recipes.recording import make_record, repeat_command, write_confusion
+from limbeck.recipes.recording import make_record, repeat_command, scheme_facts, write_confusion
 from limbeck.recipes.rehearsal import Rehearsal
 from limbeck.recipes.settings import settings_from
 from limbeck.recipes.setup import GivenData, Reader, told_data
@@ -243,7 +243,7 @@ def _record(job: Job, tutor: Tutor | None, chosen: Model) -> RunRecord:
         teacher_forwards=job.teacher_forwards,
         teacher_precision=None if tutor is None else tutor.precision(),
         history=job.history,
-        extra={"notes": job.notes, **job.extra},
+        extra={"notes": job.notes, "scheme": scheme_facts(job.config.recipe()), **job.extra},
     )
 
 

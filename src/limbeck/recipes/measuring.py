@@ -162,6 +162,7 @@ def facts_together(measured: Composite, members: Sequence[Mapping[str, Any]]) ->
         "role": measured.role,
         "stage": measured.stage,
         "name": f"{measured.name} of {len(members)}",
+        "networks": max(1, len(members)),
         "parameters": sum(each["parameters"] for each in members),
         "macs": None if None in macs else sum(macs),
         "bytes": sum(each["bytes"] for each in members),

@@ -1,10 +1,12 @@
 """From what was measured to ``run.json`` and its neighbours."""
 
 import datetime
+import inspect
 import platform
 import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from limbeck.data import Data
 from limbeck.evaluate import Fidelity, paired_gain
 from limbeck.files import replacing
 from limbeck.recipes.measuring import Composite, Measured
+from limbeck.recipes.schemes.base import SchemeRecipe
 from limbeck.report.record import RunRecord
 from limbeck.tasks import Task
 
@@ -69,12 +72,13 @@ def make_record(
             "protocol": {**protocol, "metric": task.metric, "higher_is_better": task.higher_is_better},
             "models": list(models),
             "gain": _gain(measured, task),
-            "fidelity": {"agreement": fidelity.agreement, "kl": fidelity.kl} if fidelity else None,
+            "fidelity": asdict(fidelity) if fidelity else None,
             "cost": {
                 "seconds": {role: each.seconds for role, each in measured.items()},
                 "teacher_forwards": teacher_forwards,
                 "student_steps": max(
-                    (each.steps for role, each in measured.items() if role != "teacher"), default=0
+                    (each.steps for role, each in measured.items() if role in ("alone", "student", "model")),
+                    default=0,
                 ),
             },
             "environment": environment(),
@@ -112,6 +116,23 @@ def _data_facts(data: Data) -> dict[str, Any]:
         "test": len(data.test),
         "classes": list(data.classes) if data.classes else None,
         "notes": list(data.notes),
+    }
+
+
+def scheme_facts(recipe: SchemeRecipe) -> dict[str, str]:
+    """Return who taught whom as the record has it.
+
+    Example:
+        >>> from limbeck.recipes.schemes.offline import OfflineRecipe
+        >>> scheme_facts(OfflineRecipe())["about"]
+        'The student learns from a teacher that no longer changes, and from the labels.'
+    """
+    about = (inspect.getdoc(type(recipe)) or "").partition("\n\n")[0]
+    return {
+        "name": recipe.name,
+        "title": recipe.title,
+        "about": " ".join(about.split()),
+        "paper": recipe.paper,
     }
 
 

@@ -99,7 +99,7 @@ class ModelFacts(Piece):
     name: str
     """The model's spec, such as ``cnn:32-64``; how they are put together, where it is several."""
     networks: PositiveInt = 1
-    """How many networks it is, measured as one; they are rows of their own, too."""
+    """How many networks it is, measured as one."""
     parameters: NonNegativeInt
     macs: NonNegativeInt | None
     """Multiply-accumulates of one sample's forward pass; null when they could not be counted."""

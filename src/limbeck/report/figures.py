@@ -1,13 +1,14 @@
 """How training went: curves over epochs, and the paired seeds; each figure is an inline SVG."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from limbeck.report import formats
-from limbeck.report.measurements import History
+from limbeck.report.measurements import Curve, History
 from limbeck.report.record import RunRecord
+from limbeck.report.roles import MOST_ALIKE, family
 from limbeck.report.svg import ALONE, DASHES, PAPER, ROLE_COLOURS, STUDENT, TEACHER, bare_axes, draw
 from limbeck.report.tables import seed_scores
 
@@ -23,8 +24,10 @@ _WIDTH = 380
 def curves(history: History, column: str, metric: str, label: str) -> str:
     """Draw a column of the history over epochs: the mean over seeds, and their range as a band.
 
+    Networks of one role that are numbered (``assistant-1``) are thin lines with their numbers, without bands.
+
     Args:
-        history: the run's curves.
+        history: the run's curves, by network.
         column: such as ``val_accuracy`` or ``loss``.
         metric: what the column holds; decides how the axis is written.
         label: description for those who cannot see it.
@@ -32,27 +35,40 @@ def curves(history: History, column: str, metric: str, label: str) -> str:
     Returns:
         The drawing, or nothing when no epoch has a value.
     """
-    found = {role: history.mean(column, role) for role in history.roles(column)}
-    drawn = {role: curve for role, curve in found.items() if role in ROLE_COLOURS and curve}
+    found = {network: history.mean(column, network) for network in history.roles(column)}
+    drawn = {network: curve for network, curve in found.items() if family(network) in ROLE_COLOURS and curve}
     if not drawn:
         return ""
+    crowded = {
+        role for role in map(family, drawn) if sum(family(each) == role for each in drawn) > MOST_ALIKE
+    }
 
     def paint(figure: "Figure") -> None:
         axes = bare_axes(figure)
-        for role, curve in drawn.items():
-            epochs, means, lows, highs = (list(values) for values in zip(*curve, strict=True))
-            colour = ROLE_COLOURS[role]
-            axes.fill_between(epochs, lows, highs, color=colour, alpha=0.16, linewidth=0)
-            marker = "o" if len(epochs) == 1 else ""
-            axes.plot(
-                epochs, means, color=colour, linewidth=2, linestyle=DASHES.get(role, "-"), marker=marker
-            )
+        for network, curve in drawn.items():
+            _paint_curve(axes, network, curve, numbered=family(network) not in crowded)
         _frame_curves(axes, list(drawn.values()), metric)
 
     return draw(f"curve-{column}", label, _WIDTH, 235, paint)
 
 
-def _frame_curves(axes: "Axes", drawn: list[list[tuple[int, float, float, float]]], metric: str) -> None:
+def _paint_curve(axes: "Axes", network: str, curve: Curve, *, numbered: bool) -> None:
+    role, number = family(network), network.rpartition("-")[2]
+    epochs, means, lows, highs = (list(values) for values in zip(*curve, strict=True))
+    colour, marker = ROLE_COLOURS[role], "o" if len(epochs) == 1 else ""
+    line: dict[str, Any] = {"color": colour, "linestyle": DASHES.get(role, "-"), "marker": marker}
+    if not number.isdigit():
+        axes.fill_between(epochs, lows, highs, color=colour, alpha=0.16, linewidth=0)
+        axes.plot(epochs, means, linewidth=2, **line)
+        return
+    axes.plot(epochs, means, linewidth=1.4, alpha=0.8 if numbered else 0.3, **line)
+    if numbered:
+        axes.annotate(
+            number, (epochs[-1], means[-1]), (3, 0), textcoords="offset points", va="center", color=colour
+        ).set(fontsize=9.5, weight="bold")
+
+
+def _frame_curves(axes: "Axes", drawn: list[Curve], metric: str) -> None:
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axes.set_xlabel("epoch")

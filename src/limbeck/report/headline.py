@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from limbeck.report import formats
 from limbeck.report.record import ModelFacts, RunRecord
+from limbeck.report.roles import of_teachers, tutor
 from limbeck.report.tables import interval
 
 __all__ = ["Number", "numbers"]
@@ -74,15 +75,18 @@ def _gap(record: RunRecord) -> Number | None:
     if gain is None or gain.gap_recovered is None or gain.verdict != "helped":
         return None  # a share of the gap would give noise a meaning
     return _number(
-        formats.share(gain.gap_recovered, 1), "of the gap recovered", "from alone (0) to the teacher (100)"
+        formats.share(gain.gap_recovered, 1),
+        "of the gap recovered",
+        f"from alone (0) to {of_teachers(record)} (100)",
     )
 
 
 def _agreement(record: RunRecord) -> Number | None:
-    if record.fidelity is None or record.fidelity.agreement is None:
+    by = tutor(record)
+    if by is None or record.fidelity is None or record.fidelity.agreement is None:
         return None
     text = formats.score("agreement", record.fidelity.agreement)
-    return _number(text, "agreement with the teacher", "test samples given the same class")
+    return _number(text, f"agreement with {by.name}", "test samples given the same class")
 
 
 def _latency(model: ModelFacts) -> Number:
@@ -102,7 +106,9 @@ def _smaller(record: RunRecord, student: ModelFacts) -> Number | None:
         and 0 < student.latency_ms.median < teacher.latency_ms.median
     ):
         detail += f", {formats.times(teacher.latency_ms.median / student.latency_ms.median)} as fast"
-    return _number(formats.times(teacher.parameters / student.parameters), "smaller than the teacher", detail)
+    return _number(
+        formats.times(teacher.parameters / student.parameters), f"smaller than {of_teachers(record)}", detail
+    )
 
 
 def _parameters(model: ModelFacts) -> Number:

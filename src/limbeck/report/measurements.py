@@ -3,6 +3,7 @@
 import csv
 import math
 import zipfile
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from limbeck.errors import LimbeckError
 
-__all__ = ["Confusion", "History", "read_confusion", "read_history"]
+__all__ = ["Confusion", "Curve", "History", "read_confusion", "read_history"]
 
 WORDS = ("role", "seed", "stage")
 """Columns that say whose row it is."""
@@ -20,9 +21,13 @@ Confusion = dict[str, npt.NDArray[np.int64]]
 """Role to (C, C) counts summed over the seeds; rows are true classes, columns predicted ones."""
 
 
+Curve = list[tuple[int, float, float, float]]
+"""Epoch, mean, lowest and highest value."""
+
+
 @dataclass(frozen=True)
 class History:
-    """Training curves: ``values[column][role][seed][epoch]``.
+    """Training curves: ``values[column][role][seed][epoch]``; several networks of a role are numbered: ``teacher-2``.
 
     Example:
         >>> History({"loss": {"student": {0: {1: 0.5, 2: 0.25}}}}).mean("loss", "student")
@@ -35,7 +40,16 @@ class History:
         """Return the roles that have any value in ``column``."""
         return list(self.values.get(column, {}))
 
-    def mean(self, column: str, role: str) -> list[tuple[int, float, float, float]]:
+    def without(self, roles: Collection[str]) -> "History":
+        """Return the curves of all other roles."""
+        return History(
+            {
+                column: {role: curves for role, curves in found.items() if role not in roles}
+                for column, found in self.values.items()
+            }
+        )
+
+    def mean(self, column: str, role: str) -> Curve:
         """Return (epoch, mean, lowest, highest) over the seeds that reached each epoch, in order."""
         by_epoch: dict[int, list[float]] = {}
         for curve in self.values.get(column, {}).get(role, {}).values():

@@ -8,13 +8,17 @@ from typing import Any
 import yaml
 
 from limbeck.files import write_text
-from limbeck.report import formats, sections
+from limbeck.report import formats, sections, trainings
 from limbeck.report.class_figures import class_bars, confusion_changes, pair_bars
+from limbeck.report.fidelity import closeness
 from limbeck.report.figures import curves, seeds
 from limbeck.report.headline import numbers, plural
 from limbeck.report.measurements import Confusion, History, read_confusion, read_history
 from limbeck.report.pareto import COSTS, pareto
+from limbeck.report.parts import part_rows
 from limbeck.report.record import RunRecord, read_run
+from limbeck.report.roles import distilled_by, family, has_several_teachers, in_order, network_facts
+from limbeck.report.spending import overhead, spending
 from limbeck.report.tables import class_rows, pair_changes, points_of
 from limbeck.report.verdict import verdict
 
@@ -49,23 +53,28 @@ def write_report(folder: str | Path) -> Path:
         "report.html.j2",
         record=record,
         verdict=verdict(record),
+        chain=sections.chain(record),
+        scheme=record.scheme if distilled_by(record) else None,
+        several=has_several_teachers(record),
         numbers=numbers(record),
         gap=sections.gap(record),
         seed_count=plural(len(record.seeds), "seed"),
         metric_name=formats.metric_name(record.protocol.metric),
         table=sections.model_table(record),
+        parts=part_rows(record),
         seeds_figure=seeds(record),
         seed_rows=sections.seed_rows(record),
         mean_gain=sections.mean_gain(record),
         latency_note=sections.latency_note(record),
         cost_figures=_cost_figures(record),
-        spending=sections.spending(record),
-        overhead=sections.overhead(record),
+        closeness=closeness(record),
+        spending=spending(record),
+        overhead=overhead(record),
         provenance=sections.provenance(record),
         config=_config(folder, record),
         **_training(record, read_history(folder)),
         **_per_class(record, read_confusion(folder, classes)),
-        **_fidelity(record),
+        **_procedure(record),
     )
     path = folder / "report.html"
     write_text(path, page)
@@ -116,13 +125,23 @@ def _config(folder: Path, record: RunRecord) -> str:
     return str(yaml.safe_dump(record.recipe, sort_keys=False, allow_unicode=True)).strip()
 
 
-def _training(record: RunRecord, history: History) -> dict[str, str]:
+def _training(record: RunRecord, history: History) -> dict[str, object]:
     metric = record.protocol.metric
-    name = formats.metric_name(metric)
+    name, found = formats.metric_name(metric), _comparable(record, history)
+    drawn = [network for column in (f"val_{metric}", "loss") for network in found.roles(column)]
     return {
-        "score_curve": curves(history, f"val_{metric}", metric, f"Validation {name} over epochs"),
-        "loss_curve": curves(history, "loss", "loss", "Training loss over epochs"),
+        "score_curve": curves(found, f"val_{metric}", metric, f"Validation {name} over epochs"),
+        "loss_curve": curves(found, "loss", "loss", "Training loss over epochs"),
+        "curve_roles": in_order({family(network) for network in drawn}),
+        "numbered": any(network.rpartition("-")[2].isdigit() for network in drawn),
     }
+
+
+def _comparable(record: RunRecord, history: History) -> History:
+    """Return the curves of the networks that learn all of the data."""
+    networks = {network for found in history.values.values() for network in found}
+    facts = {network: network_facts(record, network) for network in networks}
+    return history.without({network for network, found in facts.items() if found and found.part != "all"})
 
 
 def _per_class(record: RunRecord, confusion: Confusion) -> dict[str, Any]:
@@ -142,12 +161,13 @@ def _per_class(record: RunRecord, confusion: Confusion) -> dict[str, Any]:
     }
 
 
-def _fidelity(record: RunRecord) -> dict[str, object]:
-    found = record.fidelity
+def _procedure(record: RunRecord) -> dict[str, Any]:
     return {
-        "has_fidelity": found is not None and (found.agreement, found.kl) != (None, None),
-        "agreement": formats.score("agreement", found.agreement if found else None),
-        "kl": formats.score("kl", found.kl if found else None),
+        "trainings": trainings.trainings(record),
+        "bias_classes": trainings.bias_classes(record),
+        "bias_rows": trainings.bias_rows(record),
+        "privacy_claim": trainings.privacy_claim(record.privacy) if record.privacy else "",
+        "privacy_rows": trainings.privacy_rows(record.privacy) if record.privacy else [],
     }
 
 

@@ -103,7 +103,9 @@ class Privacy(Piece):
     asked: NonNegativeInt
     """Samples that they were asked about."""
     teachers: NonNegativeInt
-    """How many vote, each on private records of its own."""
+    """How many vote, each taught by private records of its own."""
+    records: NonNegativeInt | None = None
+    """Private records, of all teachers together."""
     accountant: str
     """What added the answers up."""
 

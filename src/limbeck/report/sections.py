@@ -6,21 +6,31 @@ from dataclasses import dataclass, field
 from limbeck.report import formats
 from limbeck.report.headline import plural
 from limbeck.report.record import ModelFacts, RunRecord
-from limbeck.report.tables import ClassRow, ordered, role_title, score_interval, seed_scores
+from limbeck.report.roles import has_several_teachers, ordered, role_title, whole
+from limbeck.report.tables import ClassRow, score_interval, seed_scores
 
 __all__ = [
-    "Bar",
     "Cell",
     "Column",
     "ModelTable",
     "class_extremes",
     "model_table",
     "provenance",
-    "spending",
 ]
 
+MOST_TEACHERS = 3
+"""Up to so many teachers are all named; more by how they are put together."""
 MOST_CLASSES = 16
 """Up to so many classes are all shown; of more, only those that moved most."""
+
+
+@dataclass(frozen=True)
+class Link:
+    """Networks that have one place in the chain from the teacher to the student."""
+
+    names: list[str]
+    joint: str
+    """Between their names."""
 
 
 @dataclass(frozen=True)
@@ -52,20 +62,24 @@ class ModelTable:
     size: Rows = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Bar:
-    """A cost that is drawn as a bar."""
-
-    role: str
-    title: str
-    text: str
-    percent: float
+def chain(record: RunRecord) -> list[Link]:
+    """Return who teaches whom, by their specs, from the teachers to the result."""
+    single = [each for each in ordered(record.models) if each.networks == 1]
+    together = record.model("teacher")
+    teachers = [each.name for each in single if each.role == "teacher"]
+    if together and together.networks > 1 and not 0 < len(teachers) <= MOST_TEACHERS:
+        teachers = [together.name]
+    found = [Link(teachers, "+")] if teachers else []
+    found += [Link([each.name], "") for each in single if each.role == "assistant"]
+    results = [each for each in single if each.role in ("student", "model") and each.part == "all"]
+    peers = [each for each in single if each.role == "peer"]
+    return [*found, Link([each.name for each in (*results, *peers)], "⇄")]
 
 
 def model_table(record: RunRecord) -> ModelTable:
-    """Return the models as columns and what was measured of them as rows."""
-    models = ordered(record.models)
-    table = ModelTable([Column(each.role, role_title(each), each.name) for each in models])
+    """Return the models of all the data as columns and what was measured of them as rows."""
+    models = whole(record.models)
+    table = ModelTable([Column(each.role, role_title(each, models), each.name) for each in models])
     metric = record.protocol.metric
     for name in dict.fromkeys([metric, *(name for each in models for name in each.scores)]):
         cells = [_score_cell(record, each, name, last=False) for each in models]
@@ -219,25 +233,6 @@ def sample_weight(rows: Sequence[ClassRow]) -> str:
     return f"{100 / sizes[len(sizes) // 2]:.1f} points"
 
 
-def spending(record: RunRecord) -> list[Bar]:
-    """Return the training time of each role as bars, in the order it was spent."""
-    seconds = record.cost.seconds
-    longest = max(seconds.values(), default=0.0) or 1.0
-    titles = {"alone": "student alone", "student": "student distilled"}
-    return [
-        Bar(role, titles.get(role, role), formats.duration(spent), round(100 * spent / longest, 1))
-        for role, spent in seconds.items()
-    ]
-
-
-def overhead(record: RunRecord) -> str:
-    """Say what distilling took over training alone."""
-    alone, student = record.cost.seconds.get("alone"), record.cost.seconds.get("student")
-    if not alone or not student:
-        return ""
-    return f"Distilling took {formats.times(student / alone)} the time of training the same student alone."
-
-
 def provenance(record: RunRecord) -> list[tuple[str, str]]:
     """Return where the numbers come from, as pairs of a name and a text."""
     data, protocol, environment = record.data, record.protocol, record.environment
@@ -252,7 +247,7 @@ def provenance(record: RunRecord) -> list[tuple[str, str]]:
     if protocol.teacher:
         how = {"fixed": "the same for every seed", "retrained": "retrained for each seed"}[protocol.teacher]
         source = "trained by this run" if protocol.teacher_trained_here else "given"
-        found.append(("Teacher", f"{source}, {how}"))
+        found.append(("Teachers" if has_several_teachers(record) else "Teacher", f"{source}, {how}"))
     if record.teacher_precision:
         precision = record.teacher_precision
         moved = (

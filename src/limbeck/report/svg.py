@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALONE",
     "BETTER",
+    "BETWEEN",
     "DASHES",
     "INK",
     "LINE",
@@ -31,6 +32,7 @@ __all__ = [
 # Matplotlib wants fixed colours, a page in dark mode wants others: each stands for a variable of the page.
 INK, MUTED, LINE, PAPER = "#0a0b01", "#0a0b02", "#0a0b03", "#0a0b04"
 TEACHER, ALONE, STUDENT, BETTER, WORSE = "#0a0b05", "#0a0b06", "#0a0b07", "#0a0b08", "#0a0b09"
+BETWEEN = "#0a0b0a"
 _VARIABLES = {
     INK: "currentColor",
     MUTED: "var(--muted)",
@@ -39,14 +41,17 @@ _VARIABLES = {
     TEACHER: "var(--teacher)",
     ALONE: "var(--alone)",
     STUDENT: "var(--student)",
+    BETWEEN: "var(--between)",
     BETTER: "var(--better)",
     WORSE: "var(--worse)",
 }
 
 ROLE_COLOURS = {
     "teacher": TEACHER,
-    "assistant": TEACHER,
-    "peer": ALONE,
+    "specialist": TEACHER,
+    "assistant": BETWEEN,
+    "generation": BETWEEN,
+    "peer": BETWEEN,
     "alone": ALONE,
     "student": STUDENT,
     "model": STUDENT,

@@ -9,6 +9,7 @@ import numpy as np
 from limbeck.report import formats
 from limbeck.report.measurements import Confusion
 from limbeck.report.record import ModelFacts, RunRecord, Score
+from limbeck.report.roles import role_title, whole
 
 __all__ = [
     "ClassRow",
@@ -22,9 +23,6 @@ __all__ = [
     "points_of",
     "without_dominated",
 ]
-
-ROLE_ORDER = ("teacher", "assistant", "peer", "alone", "student", "model")
-ROLE_TITLES = {"alone": "student alone", "student": "student distilled"}
 
 
 @dataclass(frozen=True)
@@ -132,17 +130,6 @@ def with_interval(metric: str, mean: float | None, half: float | None) -> str:
     return formats.GAP.join(filter(None, [number, "±", formats.points(metric, half, signed=False), unit]))
 
 
-def ordered(models: Sequence[ModelFacts]) -> list[ModelFacts]:
-    """Return the models from the teacher down to the student."""
-    return sorted(models, key=lambda each: (ROLE_ORDER.index(each.role), each.stage))
-
-
-def role_title(model: ModelFacts) -> str:
-    """Return what a model was in the run: ``student alone``, ``assistant 2``."""
-    title = ROLE_TITLES.get(model.role, model.role)
-    return f"{title} {model.stage + 1}" if model.role in ("assistant", "peer") else title
-
-
 def model_row(record: RunRecord, model: ModelFacts) -> ModelRow:
     """Return one of the run's models as a printable row."""
     metric = record.protocol.metric
@@ -151,7 +138,7 @@ def model_row(record: RunRecord, model: ModelFacts) -> ModelRow:
     if score is not None:
         text = with_interval(metric, score.mean, score_interval(record, model, score))
     return ModelRow(
-        role=role_title(model),
+        role=role_title(model, record.models),
         name=model.name,
         score=text,
         parameters=formats.count(model.parameters),
@@ -162,7 +149,7 @@ def model_row(record: RunRecord, model: ModelFacts) -> ModelRow:
 
 
 def model_rows(record: RunRecord) -> list[ModelRow]:
-    """Return one printable row per model, from the teacher down to the student.
+    """Return one printable row per model of all the data, from the teacher down to the student.
 
     Args:
         record: the run.
@@ -170,7 +157,7 @@ def model_rows(record: RunRecord) -> list[ModelRow]:
     Returns:
         Rows of text; the command line prints them as a table.
     """
-    return [model_row(record, model) for model in ordered(record.models)]
+    return [model_row(record, model) for model in whole(record.models)]
 
 
 def seed_scores(record: RunRecord, role: str) -> list[float]:
@@ -253,7 +240,9 @@ def cost_of(model: ModelFacts, cost: str) -> float | None:
 
 
 def points_of(record: RunRecord, cost: str, label: str = "") -> list[Point]:
-    """Return the run's models as points of score against a cost; models that lack either are left out.
+    """Return the run's models as points of score against a cost.
+
+    Models that lack either are left out, and those of a part of the data.
 
     Args:
         record: the run.
@@ -261,12 +250,12 @@ def points_of(record: RunRecord, cost: str, label: str = "") -> list[Point]:
         label: what to write beside the points; each model's role when empty.
     """
     found = []
-    for model in ordered(record.models):
+    for model in whole(record.models):
         score, spent = model.scores.get(record.protocol.metric), cost_of(model, cost)
         if score is None or score.mean is None or spent is None:
             continue
         half = score_interval(record, model, score)
-        found.append(Point(label or role_title(model), model.role, spent, score.mean, half))
+        found.append(Point(label or role_title(model, record.models), model.role, spent, score.mean, half))
     return found
 
 

@@ -5,6 +5,7 @@ from typing import Literal
 
 from limbeck.report import formats
 from limbeck.report.record import Gain, ModelFacts, RunRecord
+from limbeck.report.roles import has_several_teachers
 from limbeck.report.tables import interval
 
 __all__ = ["Verdict", "verdict"]
@@ -142,17 +143,17 @@ def _teacher_is_better(record: RunRecord) -> bool | None:
 
 def _teacher_and_size(record: RunRecord, gain: Gain, student: ModelFacts) -> list[str]:
     """Set the gain against the teacher: how much of the gap, with what share of the parameters."""
-    size = _size(record, student)
+    size, several = _size(record, student), has_several_teachers(record)
     if _teacher_is_better(record) is False:
-        context = ["The teacher is no better than the student trained alone, so there was no gap to recover"]
+        no_better = "The teachers together are no" if several else "The teacher is no"
+        context = [f"{no_better} better than the student trained alone, so there was no gap to recover"]
     elif gain.verdict != "helped" or gain.gap_recovered is None:
         context = []  # a share of the gap would give noise a meaning
-    elif gain.gap_recovered >= 1:
-        return ["The student overtakes its teacher" + (f" with {size}" if size else "")]
     else:
         part = formats.share(gain.gap_recovered, 1)
-        recovered = f"The student recovers {part} of the gap to its teacher"
-        return [recovered + (f" with {size}" if size else "")]
+        done = "overtakes" if gain.gap_recovered >= 1 else f"recovers {part} of the gap to"
+        told = f"The student {done} its teacher{'s together' if several else ''}"
+        return [told + (f" with {size}" if size else "")]
     return [*context, *([f"It has {size}"] if size else [])]
 
 
@@ -160,8 +161,11 @@ def _size(record: RunRecord, student: ModelFacts) -> str:
     teacher = record.model("teacher")
     if teacher is None or not teacher.parameters or not student.parameters:
         return ""
+    name, owner = (
+        ("all teachers", "all teachers'") if teacher.networks > 1 else ("the teacher", "the teacher's")
+    )
     if student.parameters < teacher.parameters:
-        return f"{formats.share(student.parameters, teacher.parameters)} of the teacher's parameters"
+        return f"{formats.share(student.parameters, teacher.parameters)} of {owner} parameters"
     if student.parameters == teacher.parameters:
-        return "as many parameters as the teacher"
-    return f"{formats.times(student.parameters / teacher.parameters)} the teacher's parameters"
+        return f"as many parameters as {name}"
+    return f"{formats.times(student.parameters / teacher.parameters)} {owner} parameters"

@@ -1,0 +1,62 @@
+"""Where a run's time went."""
+
+from dataclasses import dataclass
+from itertools import groupby
+
+from limbeck.report import formats
+from limbeck.report.record import RunRecord
+from limbeck.report.roles import MOST_ALIKE, family, has_several_teachers, network_title
+
+__all__ = ["Bar", "overhead", "spending"]
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A cost that is drawn as a bar."""
+
+    role: str
+    title: str
+    text: str
+    percent: float
+
+
+def spending(record: RunRecord) -> list[Bar]:
+    """Return the training time of each network as bars, in the order it was spent; many of a kind share one."""
+    shown = [network for network in record.cost.seconds if _has_trained(record, network)]
+    longest, found = 0.0, []
+    for role, group in groupby(shown, key=family):
+        networks = list(group)
+        if len(networks) > MOST_ALIKE:
+            entries = {f"{len(networks)} {role}s": sum(record.cost.seconds[each] for each in networks)}
+        else:
+            entries = {_title(record, each): record.cost.seconds[each] for each in networks}
+        longest = max(longest, *entries.values())
+        found += [(role, *entry) for entry in entries.items()]
+    return [
+        Bar(role, title, formats.duration(seconds), round(100 * seconds / (longest or 1.0), 1))
+        for role, title, seconds in found
+    ]
+
+
+def _has_trained(record: RunRecord, network: str) -> bool:
+    """Tell whether a network has time of its own: not one that is several others, or a part of another's row."""
+    if record.cost.seconds[network]:
+        return True
+    return network in ("alone", "student", "model") or (
+        network == "teacher" and not has_several_teachers(record)
+    )
+
+
+def _title(record: RunRecord, network: str) -> str:
+    together = network == "student" and record.model("peer") is not None
+    return "student and peers" if together else network_title(network)
+
+
+def overhead(record: RunRecord) -> str:
+    """Say what distilling took over training alone, all networks between teacher and student included."""
+    seconds = record.cost.seconds
+    learners = ("student", "assistant", "generation")
+    distilled = sum(spent for network, spent in seconds.items() if family(network) in learners)
+    if not seconds.get("alone") or not distilled:
+        return ""
+    return f"Distilling took {formats.times(distilled / seconds['alone'])} the time of training the same student alone."

@@ -29,6 +29,7 @@ from limbeck.schemes import (
     AugmentationByTeacher,
     BeYourOwnTeacher,
     Collaborative,
+    DataFree,
     LastEpochs,
     MeanTeacher,
     Mutual,
@@ -299,6 +300,16 @@ def own_teacher() -> dict[str, Any]:
     return trained(scheme, PLAN, train=47)
 
 
+def data_free() -> dict[str, Any]:
+    """How the classes are shared out, and what BatchNorm remembers, are matters of the whole batch."""
+    with torch.random.fork_rng():
+        torch.manual_seed(8)
+        generator = nn.Sequential(nn.Linear(4, 8), nn.Tanh(), nn.Linear(8, 4))
+    terms = [losses.KD(temperature=1), hint(), Term(losses.RKDDistance(), "0", "0", 0.3)]
+    scheme = DataFree(mlp(), Frozen(mlp(1, norm=True)), generator, terms, statistics_weight=0.5)
+    return trained(scheme, PLAN.model_copy(update={"batch_size": 7}), train=42)
+
+
 class PowerCut(Exception):
     """Ends a training in every process at once."""
 
@@ -352,6 +363,7 @@ SCENARIOS: dict[str, Callable[[], dict[str, Any]]] = {
         last_epochs,
         mean_teacher,
         own_teacher,
+        data_free,
         hints,
         half_labelled,
         labelled_alone,

@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from limbeck import Batch, Classification, Frozen, Offline, Plan, Supervised, Term, fit, losses, schemes
-from limbeck.schemes import Preparation
+from limbeck import Batch, Frozen, Offline, Plan, Term, fit, losses
 from train.toys import Watch, feed, mlp, same_state
 
 PLAN = Plan(epochs=3, batch_size=10, lr=0.05, device="cpu")
@@ -106,20 +105,3 @@ class Prepares(losses.LogitRegression):
 
     def preparation(self, teacher):
         return teacher.square().mean()
-
-
-def test_t13_every_scheme_declares_its_forwards_and_keeps_to_them():
-    built = {
-        "Offline": lambda student, teacher: Offline(student, Frozen(teacher), [Term(losses.KD())]),
-        "Preparation": lambda student, teacher: Preparation(
-            student, Frozen(teacher), [Term(Prepares())], Classification()
-        ),
-        "Supervised": lambda student, teacher: Supervised(student),
-    }
-    assert set(built) == set(schemes.__all__) - {"Scheme", "Term"}
-    for make in built.values():
-        models = {"student": Counting(mlp()), "teacher": Counting(mlp(1))}
-        scheme = make(**models)
-        batch = feed().train.views.__getitems__([(0, 0), (1, 0)])
-        scheme(batch)
-        assert {role: len(each.modes) for role, each in models.items() if each.modes} == dict(scheme.forwards)

@@ -16,7 +16,9 @@ from limbeck.recipes.settings import settings_from
 from limbeck.recipes.telling import say
 from limbeck.recipes.training import train
 from limbeck.recipes.watching import Show
-from limbeck.report import RunRecord, model_rows, verdict
+from limbeck.report import RunRecord, formats, model_rows, verdict
+from limbeck.report.parts import part_rows
+from limbeck.report.trainings import privacy_claim
 from limbeck.train.engine import processes
 
 SHORT_ROLES = {"student alone": "alone", "student distilled": "distilled"}
@@ -75,12 +77,38 @@ def print_outcome(record: RunRecord, out: Path, console: Console) -> None:
     for row in rows:
         table.add_row(*(Text(each) for each in row))
     console.print(table)
-    for note in record.data.notes:
+    _print_parts(record, console)
+    for note in (*record.data.notes, *record.notes):
         say(console, f"Note: {note}")
     if record.skipped:
         say(console, f"Note: left out as unreadable: {len(record.skipped)} files.")
     say(console, verdict(record).sentence)
+    if record.privacy is not None:
+        say(console, f"Differential privacy: {privacy_claim(record.privacy)}.")
     say(console, f"Report: {out / 'report.html'}")
+
+
+def _print_parts(record: RunRecord, console: Console) -> None:
+    """Print what was measured on parts of the data, where anything was."""
+    found = part_rows(record)
+    if not found:
+        return
+    with_student = any(row.student != formats.UNKNOWN for row in found)
+    columns = (
+        "",
+        "model",
+        record.protocol.metric,
+        *(("distilled", "over it") if with_student else ()),
+        "part",
+    )
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in columns:
+        text = name in ("", "model", "part")
+        table.add_column(name, justify="left" if text else "right", overflow="ellipsis", no_wrap=True)
+    for row in found:
+        both = (row.student, row.difference) if with_student else ()
+        table.add_row(*(Text(each) for each in (row.title, row.name, row.taught, *both, row.part)))
+    console.print(table)
 
 
 def _texts(plugins: Sequence[Path]) -> list[str]:

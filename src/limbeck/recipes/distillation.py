@@ -128,6 +128,7 @@ def _opened(
 ) -> Job:
     """Open data and models; all that is wrong with the models is told together."""
     data = config.recipe().open(given_data, config)
+    config.recipe().refuse_data(data)
     task = task or task_for(data)
     kd = config.recipe().knowledge(config.kd, task.name, len(data.classes or ()) or None)
     config = config.model_copy(update={"kd": kd})

@@ -38,7 +38,7 @@ class Run:
         steps: optimizer steps.
         samples: samples trained on, counted once for each time.
         seconds: wall time, over all sittings where it was resumed.
-        teacher_forwards: samples that a teacher was asked about, as the scheme declares.
+        teacher_forwards: samples that a teacher was run on; several networks, or several transforms, count each.
     """
 
     model: nn.Module
@@ -159,13 +159,13 @@ class _Training:
         if state.step_in_epoch == 0:
             self.ledger.start()
         for step in self.train.epoch(epoch, state.step_in_epoch):
-            asked = self.scheme.forwards.get("teacher", 0)
+            asked = self.asked()
             parts = self.step(step.shares, self.plan.lr_at(progress.step, progress.total_steps))
             progress.step += 1
             state.step_in_epoch += 1
             self.ledger.add(progress.step, parts)
             state.samples += step.samples
-            state.teacher_forwards += step.samples * asked
+            state.asked += self.asked() - asked
             for watcher in self.watchers:
                 watcher.stepped(progress, self.ledger.latest, step.samples)
             if request.asked:
@@ -176,6 +176,10 @@ class _Training:
         state.epoch += 1
         state.step_in_epoch = 0
         progress.epoch = state.epoch
+
+    def asked(self) -> int:
+        """Return how many samples the teacher was run on by now, each network of several counted."""
+        return int(getattr(getattr(self.scheme, "teacher", None), "forwards", 0))
 
     def step(self, shares: list[Share], lr: float) -> dict[str, Tensor]:
         """Take one optimizer step in each phase and return the loss parts that were optimised."""
@@ -241,6 +245,7 @@ class _Training:
 
     def result(self) -> Run:
         state = self.state
+        state.settle()
         last = {key: value.detach().cpu().clone() for key, value in state.deployed.state_dict().items()}
         best = state.best_state if state.best_state is not None else last
         model = self.scheme.deployable()

@@ -54,6 +54,7 @@ class State:
         self.stale = 0
         self.samples = 0
         self.teacher_forwards = 0
+        self.asked = 0  # of them, those of this process since they were last added up
         self.seconds = 0.0
         self.clock = time.perf_counter()
         self.ema = _averaged(scheme.deployable(), plan.ema) if plan.ema else None
@@ -93,12 +94,18 @@ class State:
         self.clock = now
         return self.seconds
 
+    def settle(self) -> None:
+        """Add up what every process asked its teacher."""
+        self.teacher_forwards += int(self.engine.gather(torch.tensor([self.asked])).sum())
+        self.asked = 0
+
     def save(self, optimizers: dict[str, torch.optim.Optimizer], ledger: Ledger) -> None:
         """Write ``last.pt``; a loss that is not finite is refused first, so the last good one stays."""
         ledger.read()
         if self.folder is None:
             return
         _refuse_broken(self.scheme)
+        self.settle()
         self.tick()
         generators = {
             key: self.engine.gather(value) for key, value in random_state(self.engine.device).items()

@@ -76,7 +76,7 @@ class SchemeRecipe(BaseModel):
             config: of the run.
 
         Raises:
-            LimbeckError: too few or too many teachers; no samples without labels where they are needed.
+            LimbeckError: too few or too many teachers.
         """
         least, most = self.teachers
         given = [each for each in (config.teacher, *config.teachers) if each is not None]
@@ -92,7 +92,17 @@ class SchemeRecipe(BaseModel):
                 f"{self.name} takes {takes}, but {len(given)} {'were' if len(given) > 1 else 'was'} given: leave "
                 "--teacher out" + (", or choose SeveralTeachers." if most == 1 else ".")
             )
-        if self.needs_unlabelled and config.unlabelled is None and config.labels is None:
+
+    def refuse_data(self, data: "Data") -> None:
+        """Refuse data that the scheme cannot learn from.
+
+        Args:
+            data: opened.
+
+        Raises:
+            LimbeckError: no samples without labels where they are needed.
+        """
+        if self.needs_unlabelled and not len(data.unlabelled):
             raise LimbeckError(
                 f"{self.name} learns from samples without labels: name them with --unlabelled folder:PATH, or say how "
                 "many of the training samples keep their labels, as in --labels 0.1."

@@ -87,7 +87,7 @@ def _models(finished: Finished, data: Data, task: Task, console: Console) -> dic
     models = {}
     if finished.has("teacher"):
         models["teacher"] = finished.model("teacher", data)
-    elif isinstance(finished.config, DistillConfig):
+    elif isinstance(finished.config, DistillConfig) and finished.config.teacher is not None:
         try:
             models["teacher"] = finished.teacher(data, task)
         except LimbeckError as error:  # it lies outside the run, which is whole without it

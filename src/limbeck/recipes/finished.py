@@ -112,24 +112,17 @@ class Finished:
             return self.model("model", data)
         if self.has("teacher"):
             return self.model("teacher", data)
-        config = self.config
-        if config.teacher is None:
-            raise LimbeckError(f"{config.recipe().name} has no teacher.")
-        if config.teacher.startswith(OBJECT):
+        spec, weights, pretrained, size = self.config.recipe().teacher_spec(self.config)
+        if spec is None:
+            raise LimbeckError(f"{self.config.recipe().name} has no teacher.")
+        if spec.startswith(OBJECT):
             raise LimbeckError(
                 f"The teacher of {self.folder} was given in Python, which cannot be opened again: name one with "
                 "weights, such as run:DIR."
             )
-        return Candidate(
-            config.teacher,
-            "teacher",
-            data,
-            task,
-            config.teacher_weights,
-            config.teacher_pretrained,
-            config.teacher_size,
-            [str(each) for each in self.plugins],
-        ).open(config.train.seed)
+        plugins = [str(each) for each in self.plugins]
+        door = Candidate(spec, "teacher", data, task, weights, pretrained, size, plugins)
+        return door.open(self.config.train.seed)
 
 
 def device_for(wanted: str) -> torch.device:

@@ -36,13 +36,17 @@ class AugmentationByTeacherRecipe(SchemeRecipe):
 
     name: Literal["AugmentationByTeacher"] = "AugmentationByTeacher"
     heavy: str = "randaugment"
-    """Augmentation of the transfer set; the teacher itself is trained under `augment`."""
+    """Augmentation of the transfer set, for the student alone too; a teacher trained here sees `augment`."""
     recognised: float | None = Field(default=None, ge=0, le=1)
     """Least probability of the label at which the hard label counts; unless told, where it is the teacher's first."""
 
     def course(self, job: "Job", model: Model, tutor: "Tutor | None", seed: int) -> Course:
         """Return the training under heavy augmentation."""
         return replace(super().course(job, model, tutor, seed), augment=self.heavy)
+
+    def augmentation(self) -> str | None:
+        """Return the heavy augmentation, under which the student alone is trained too."""
+        return self.heavy
 
     def scheme(
         self,

@@ -50,6 +50,8 @@ class SchemeRecipe(BaseModel):
     """What is taught when nobody names a loss, as settings of `kd`; by the number of classes where empty."""
     usual_alone: ClassVar[bool] = True
     """Whether the student alone is a fair comparison."""
+    one_teacher: ClassVar[bool] = True
+    """Whether the teacher named is, by itself, the one that taught."""
 
     name: str
 
@@ -119,6 +121,25 @@ class SchemeRecipe(BaseModel):
 
         return open_transfer_set(given, config)
 
+    def augmentation(self) -> str | None:
+        """Return the augmentation of the transfer set, with a teacher and without; the run's own where ``None``."""
+        return None
+
+    def teacher_spec(self, config: "DistillConfig") -> tuple[str | None, str | None, bool, int | None]:
+        """Return how the network that taught was named: its spec, weights, whether pretrained, and size.
+
+        Args:
+            config: of the run.
+
+        Raises:
+            LimbeckError: it was put together out of several.
+        """
+        if not self.one_teacher:
+            raise LimbeckError(
+                f"{self.name}'s teacher is made of several networks, which are not put together again here."
+            )
+        return config.teacher, config.teacher_weights, config.teacher_pretrained, config.teacher_size
+
     def arranged(self, job: "Job") -> "Job":
         """Return the run with its networks in their places: as given, unless the scheme turns them round.
 
@@ -150,7 +171,7 @@ class SchemeRecipe(BaseModel):
             [Stage("alone", lambda: Supervised(model.module, job.task))],
             model,
             {"student": model.inputs},
-            feed=lambda: job.labelled_feed({"student": model.inputs}, seed),
+            feed=lambda: job.labelled_feed({"student": model.inputs}, seed, self.augmentation()),
         )
         self.finished(job, "alone", course, job.fit("alone", course, seed), seed)
 

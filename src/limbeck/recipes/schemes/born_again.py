@@ -27,6 +27,7 @@ class BornAgainRecipe(SchemeRecipe):
     paper: ClassVar[str] = "BAN, Furlanello 2018, arXiv 1805.04770"
     situation: ClassVar[str] = "the same architecture, as accurate as time allows, no teacher"
     teachers: ClassVar[tuple[int, int]] = (0, 1)
+    one_teacher: ClassVar[bool] = False
 
     name: Literal["BornAgain"] = "BornAgain"
     generations: int = Field(default=1, ge=1, le=20)

@@ -35,6 +35,7 @@ class MergedRecipe(SchemeRecipe):
     paper: ClassVar[str] = "knowledge amalgamation, Shen 2019, arXiv 1811.02796"
     situation: ClassVar[str] = "several models, each of classes of its own, and one that knows all is wanted"
     teachers: ClassVar[tuple[int, int]] = (2, MANY)
+    one_teacher: ClassVar[bool] = False
 
     name: Literal["Merged"] = "Merged"
     data: list[str] = Field(default_factory=list)

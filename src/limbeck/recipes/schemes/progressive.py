@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 from torch import nn
 
+from limbeck.errors import LimbeckError
 from limbeck.recipes.schemes.self_taught import SelfTaughtRecipe
 from limbeck.schemes import Progressive, Scheme, Term
 
 if TYPE_CHECKING:
+    from limbeck.recipes.config import DistillConfig
     from limbeck.recipes.job import Job
 
 
@@ -23,6 +25,14 @@ class ProgressiveRecipe(SelfTaughtRecipe):
     name: Literal["Progressive"] = "Progressive"
     weight: float = Field(default=0.8, ge=0, le=1)
     """Share of the own prediction in the last epoch's targets."""
+
+    def refuse(self, config: "DistillConfig") -> None:
+        """Refuse a training without a last epoch to learn from."""
+        super().refuse(config)
+        if config.train.epochs < 2:
+            raise LimbeckError(
+                "Progressive learns from the epoch before, so it needs at least 2: raise train.epochs."
+            )
 
     def own(self, network: nn.Module, terms: Sequence[Term] | None, job: "Job") -> Scheme:
         """Return training on its own softened targets."""

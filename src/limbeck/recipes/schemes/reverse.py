@@ -14,6 +14,7 @@ from limbeck.tasks import Task
 from limbeck.teachers import Teacher
 
 if TYPE_CHECKING:
+    from limbeck.recipes.config import DistillConfig
     from limbeck.recipes.job import Job
 
 
@@ -25,6 +26,10 @@ class ReverseRecipe(SchemeRecipe):
     situation: ClassVar[str] = "the large model itself is to become better, with a small one at hand"
 
     name: Literal["Reverse"] = "Reverse"
+
+    def teacher_spec(self, config: "DistillConfig") -> tuple[str | None, str | None, bool, int | None]:
+        """Return how the network that taught was named: the student."""
+        return config.student, config.student_weights, config.student_pretrained, config.student_size
 
     def arranged(self, job: "Job") -> "Job":
         """Return the run with teacher and student in each other's place."""

@@ -17,6 +17,7 @@ class SeveralTeachersRecipe(SchemeRecipe):
     paper: ClassVar[str] = "Hinton 2015, arXiv 1503.02531; oracle: Kang 2020, arXiv 1911.13019"
     situation: ClassVar[str] = "several models are there, and one that is as good as all of them is wanted"
     teachers: ClassVar[tuple[int, int]] = (2, MANY)
+    one_teacher: ClassVar[bool] = False
 
     name: Literal["SeveralTeachers"] = "SeveralTeachers"
     combine: Literal["probabilities", "logits", "oracle"] = "probabilities"

@@ -46,6 +46,7 @@ class SpecialistsRecipe(SchemeRecipe):
     title: ClassVar[str] = "specialists"
     paper: ClassVar[str] = "Hinton 2015, section 5, arXiv 1503.02531"
     situation: ClassVar[str] = "many classes in families, and errors within them"
+    one_teacher: ClassVar[bool] = False
 
     name: Literal["Specialists"] = "Specialists"
     specialists: int = Field(default=3, ge=2)

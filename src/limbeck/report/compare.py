@@ -11,10 +11,14 @@ from limbeck.report import formats
 from limbeck.report.page import render
 from limbeck.report.pareto import COSTS, pareto
 from limbeck.report.record import ModelFacts, RunRecord, read_run
+from limbeck.report.roles import distilled_by, in_order
 from limbeck.report.sections import mean_gain
 from limbeck.report.tables import ModelRow, Point, interval, model_row, points_of, without_dominated
 
 __all__ = ["compare_runs"]
+
+LETTERS = {"teacher": "T", "assistant": "A", "generation": "G", "peer": "P"}
+"""What stands for networks beside those that runs were made for."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,8 @@ class _Run:
     number: str
     name: str
     link: str
+    scheme: str
+    """Who taught whom, by its name; nothing where no run has any but the usual."""
     row: ModelRow
     gain: str
     tone: str
@@ -54,8 +60,9 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path) -> Path:
     records = _read(folders)
     names = _names(list(records))
     points = {cost: _points(list(records.values()), cost) for cost in COSTS}
+    schemes = any(map(distilled_by, records.values()))
     runs = [
-        _run(str(number), record, points, name=names[folder], page=_link(folder, out))
+        _run(str(number), record, points, name=names[folder], page=_link(folder, out), scheme=schemes)
         for number, (folder, record) in enumerate(records.items(), start=1)
     ]
     first = next(iter(records.values()))
@@ -74,7 +81,8 @@ def compare_runs(folders: Sequence[str | Path], out: str | Path) -> Path:
         metric_name=formats.metric_name(metric),
         data_names=list(dict.fromkeys(record.data.name for record in records.values())),
         fingerprints=len({record.data.fingerprint for record in records.values()}),
-        roles=list(dict.fromkeys(point.role for found in points.values() for point in found)),
+        roles=in_order({point.role for found in points.values() for point in found}),
+        letters=_letters(points),
         figures=drawn,
     )
     write_text(out, page)
@@ -98,11 +106,11 @@ def _result(record: RunRecord) -> ModelFacts:
 
 
 def _points(records: Sequence[RunRecord], cost: str) -> list[Point]:
-    """Return every run's models as points: the result under its run's number, a teacher as T."""
+    """Return every run's models as points: the result under its run's number, others under a letter."""
     found = []
     for number, record in enumerate(records, start=1):
-        labels = {"student": str(number), "model": str(number), "alone": ""}
-        found += [replace(point, label=labels.get(point.role, "T")) for point in points_of(record, cost)]
+        labels = {"student": str(number), "model": str(number), "alone": "", **LETTERS}
+        found += [replace(point, label=labels.get(point.role, "")) for point in points_of(record, cost)]
     up = all(record.protocol.higher_is_better for record in records)
     return without_dominated(list(dict.fromkeys(found)), higher_is_better=up)  # a shared teacher is one point
 
@@ -113,7 +121,19 @@ def _link(folder: Path, out: Path) -> str:
     return Path(os.path.relpath(page, out.parent)).as_posix() if page.is_file() else ""
 
 
-def _run(number: str, record: RunRecord, points: Mapping[str, list[Point]], *, name: str, page: str) -> _Run:
+def _letters(points: Mapping[str, list[Point]]) -> str:
+    """Say what the letters in the plots stand for."""
+    roles = in_order({point.role for found in points.values() for point in found})
+    return ", ".join(
+        f"{LETTERS[role]} is {'an' if role == 'assistant' else 'a'} {role}"
+        for role in roles
+        if role in LETTERS
+    )
+
+
+def _run(
+    number: str, record: RunRecord, points: Mapping[str, list[Point]], *, name: str, page: str, scheme: bool
+) -> _Run:
     unbeaten = [
         COSTS[cost]
         for cost, found in points.items()
@@ -124,6 +144,7 @@ def _run(number: str, record: RunRecord, points: Mapping[str, list[Point]], *, n
         number=number,
         name=name,
         link=page,
+        scheme=(record.scheme.name if record.scheme else "") if scheme else "",
         row=model_row(record, _result(record)),
         gain=mean_gain(record),
         tone={"helped": "better", "hurt": "worse"}.get(outcome, ""),

@@ -79,7 +79,7 @@ def chain(record: RunRecord) -> list[Link]:
 def model_table(record: RunRecord) -> ModelTable:
     """Return the models of all the data as columns and what was measured of them as rows."""
     models = whole(record.models)
-    table = ModelTable([Column(each.role, role_title(each, models), each.name) for each in models])
+    table = ModelTable([Column(each.role, role_title(each, record.models), each.name) for each in models])
     metric = record.protocol.metric
     for name in dict.fromkeys([metric, *(name for each in models for name in each.scores)]):
         cells = [_score_cell(record, each, name, last=False) for each in models]

@@ -134,7 +134,7 @@ def bias_rows(record: RunRecord) -> list[BiasRow]:
         BiasRow(
             seed=each.seed,
             title=network_title(each.network),
-            shift=formats.points("", each.shift),
+            shift=("+" if each.shift >= 0 else "") + formats.significant(each.shift, 2),
             accuracy=_change(each.before, each.after),
             recalls=[_change(*pair) for pair in _recalls(each)],
         )
@@ -168,7 +168,7 @@ def privacy_claim(privacy: Privacy) -> str:
 
 def privacy_rows(privacy: Privacy) -> list[tuple[str, str]]:
     """Return what the bound rests on, as pairs of a name and a text."""
-    votes = f"{privacy.mechanism}, {formats.significant(privacy.noise, 3)} votes"
+    votes = f"{privacy.mechanism.capitalize()}, {formats.significant(privacy.noise, 3)} votes"
     found = [
         ("Teachers that vote", f"{privacy.teachers:,}"),
         ("Samples answered", f"{privacy.answered:,} of {privacy.asked:,}"),

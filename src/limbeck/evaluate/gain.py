@@ -25,7 +25,7 @@ class Gain:
     verdict: Verdict
 
 
-NO_WIDTH = 1e-9
+NO_WIDTH = 1e-6  # scores are float32: equal differences differ in their last digits
 
 
 def paired_gain(
@@ -50,6 +50,8 @@ def paired_gain(
     count = len(differences)
     mean = math.fsum(differences) / count
     interval = _interval(differences, mean) if count > 1 else None
+    if interval is not None and mean and interval[1] - interval[0] < NO_WIDTH:
+        interval = None  # few seeds fell by chance on one count: how they spread is not known
     gap = None
     if teacher is not None:
         room = sign * (teacher - math.fsum(alone) / count)
@@ -68,9 +70,5 @@ def _interval(differences: Sequence[float], mean: float) -> tuple[float, float]:
 
 def _verdict(interval: tuple[float, float] | None) -> Verdict:
     if interval is None or interval[0] <= 0 <= interval[1]:
-        return "no evidence"
-    if (
-        interval[1] - interval[0] < NO_WIDTH
-    ):  # few seeds fell by chance on one count: their spread is not known
         return "no evidence"
     return "helped" if interval[0] > 0 else "hurt"

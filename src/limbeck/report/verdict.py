@@ -97,8 +97,11 @@ def _compared(record: RunRecord, gain: Gain, student: ModelFacts) -> Verdict:
     evidence = _interval(gain, len(record.seeds), higher_is_better=higher_is_better)
     context: list[str] = []
     if gain.absolute.ci95 is None:
-        claim = f"No evidence either way: one seed gave {difference}"
-        context.append("One seed cannot tell a gain from chance: run at least three")
+        seeds = len(record.seeds)
+        which = "one seed" if seeds == 1 else f"all {seeds} seeds"
+        claim = f"No evidence either way: {which} gave {difference}"
+        few = "One seed" if seeds == 1 else f"{seeds} equal differences"
+        context.append(f"{few} cannot tell a gain from chance: run at least three seeds")
     elif gain.verdict == "helped":
         claim = f"Distillation helped: {difference}"
     elif gain.verdict == "hurt":

@@ -343,6 +343,7 @@ STUDENT = mlp(norm=True)
         ({"generator_lr": 0}, "generator_lr must be"),
         ({"terms": losses.KD()}, "DataFree takes a list"),
         ({"terms": []}, "at least one term"),
+        ({"terms": [losses.NKD()]}, "NKD reads labels, which generated samples have not"),
         ({"terms": [Term(losses.KD(), name="entropy")]}, "'entropy'"),
     ],
 )

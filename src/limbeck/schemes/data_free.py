@@ -1,7 +1,6 @@
 """A generator makes the transfer set: nothing but the teacher is needed (DAFL, Chen et al. 2019)."""
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -14,7 +13,7 @@ from limbeck.errors import LimbeckError
 from limbeck.functional.precision import full_precision
 from limbeck.losses import KD, DistillationLoss
 from limbeck.schemes.base import Scheme
-from limbeck.schemes.joined import joined
+from limbeck.schemes.guidance import last_read, negative_entropy, norms_of, statistics_gap
 from limbeck.schemes.schedule import Schedule, told, value_at
 from limbeck.schemes.term import Term, checked_weight
 from limbeck.schemes.wired import (
@@ -122,6 +121,7 @@ class DataFree(Scheme):
         self.generator = generator
         self.terms = nn.ModuleList(wired)
         given = (onehot_weight, activation_weight, entropy_weight, statistics_weight)
+        _refuse_labels(self.terms)
         self.weights = {
             name: checked_weight(f"The weight of {name}", weight)
             for name, weight in zip(GENERATED, given, strict=True)
@@ -131,15 +131,24 @@ class DataFree(Scheme):
             raise LimbeckError(
                 "The generator has nothing to learn from: give one of its weights more than 0."
             )
-        self.features = features or _last_read(teacher) if "activation" in self.weights else None
-        self.norms = _norms(teacher) if "statistics" in self.weights else {}
+        self.features = (features or last_read(teacher)) if "activation" in self.weights else None
+        self.norms = norms_of(teacher) if "statistics" in self.weights else {}
         self.generator_lr = positive("generator_lr", generator_lr)
         self._wanted_of_student = layers_to_tap(self.task, [term.student for term in wired])
         self._wanted_of_teacher = layers_to_tap(self.task, [term.teacher for term in wired])
         self._guiding = (*([self.features] if self.features else []), *self.norms)
 
     def forward(self, batch: Batch, phase: str = "main", group: int = 0) -> dict[str, Tensor]:
-        """Return the parts of one phase's loss, or of both one after the other for ``phase="main"``."""
+        """Return the parts of one phase's loss.
+
+        Args:
+            batch: noise.
+            phase: ``"generator"`` or ``"student"``.
+            group: not used.
+
+        Raises:
+            LimbeckError: another phase.
+        """
         if phase == "generator":
             return self._guided(batch)
         if phase == "student":
@@ -171,10 +180,11 @@ class DataFree(Scheme):
         if name == "one-hot":
             return F.cross_entropy(logits, logits.argmax(1))
         if name == "activation":
-            return -full_precision(known[self.features or ""]).abs().mean()
+            assert self.features is not None
+            return -full_precision(known[self.features]).abs().mean()
         if name == "entropy":
-            return _negative_entropy(logits)
-        gaps = [_gap(full_precision(known[layer]), norm) for layer, norm in self.norms.items()]
+            return negative_entropy(logits)
+        gaps = [statistics_gap(full_precision(known[layer]), norm) for layer, norm in self.norms.items()]
         return torch.stack(gaps).mean()
 
     def _taught(self, batch: Batch) -> dict[str, Tensor]:
@@ -234,52 +244,9 @@ def _refuse_unfit(teacher: object, task: Task) -> None:
         )
 
 
-def _last_read(teacher: object) -> str:
-    """Return where to tap what the teacher's last linear layer reads."""
-    model = getattr(teacher, "model", None)
-    layers = model.named_modules() if isinstance(model, nn.Module) else ()
-    linear = [name for name, module in layers if isinstance(module, nn.Linear)]
-    if not linear:
-        raise LimbeckError(
-            f"DataFree found no linear layer in {type(model or teacher).__name__} whose input it could take for the "
-            "features: name the layer by features=, or leave them out with activation_weight=0."
-        )
-    return f"{linear[-1]}@in"
-
-
-def _norms(teacher: object) -> dict[str, Any]:
-    """Return the teacher's BatchNorm layers that remember their data, by where to tap what they read."""
-    model = getattr(teacher, "model", None)
-    layers = model.named_modules() if isinstance(model, nn.Module) else ()
-    kind = nn.modules.batchnorm._BatchNorm
-    found = {
-        f"{name}@in": module
-        for name, module in layers
-        if isinstance(module, kind) and module.running_mean is not None
-    }
-    if not found:
-        raise LimbeckError(
-            f"statistics_weight needs BatchNorm layers, of which {type(model or teacher).__name__} has none: leave it "
-            "at 0."
-        )
-    return found
-
-
-def _negative_entropy(logits: Tensor) -> Tensor:
-    """Return Σ p̄ log10 p̄ of the mean prediction, over the batch of all processes.
-
-    From logarithms, so that a class which the teacher gives to nobody has a gradient and no NaN.
-    """
-    rows = joined(logits.log_softmax(1))
-    mean = rows.logsumexp(0) - math.log(len(rows))
-    negative: Tensor = (mean.exp() * mean).sum() / math.log(10)
-    return negative
-
-
-def _gap(read: Tensor, norm: Any) -> Tensor:
-    """Return the squared distance between what a BatchNorm layer reads and what it remembers."""
-    values = read.flatten(2) if read.dim() > 2 else read.unsqueeze(2)
-    mean = joined(values.mean(2)).mean(0)
-    spread = joined((values - mean.view(1, -1, 1)).square().mean(2)).mean(0)
-    off: Tensor = (mean - norm.running_mean).square() + (spread - norm.running_var).square()
-    return off.mean()
+def _refuse_labels(terms: Iterable[Any]) -> None:
+    for term in terms:
+        if "targets" in getattr(term.loss, "needs", ()):
+            raise LimbeckError(
+                f"{term.name} reads labels, which generated samples have not: use KD or another loss without labels."
+            )

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from limbeck.data.loader import Loader, Part
+from limbeck.data.loader import Loader
+from limbeck.data.part import Part
 from limbeck.data.seeding import view_seed
 from limbeck.errors import LimbeckError
 from limbeck.tasks import Classification, Task
@@ -72,7 +73,8 @@ def collect_votes(
 
     Raises:
         LimbeckError: fewer than two teachers, or more than records; a budget out of range, too small for one answer, or
-            already spent; earlier votes of another kind; teachers that differ in classes; several processes.
+            already spent; earlier votes of another kind; teachers that differ in classes; another process than the
+            first.
 
     Example:
         >>> from limbeck.data import TensorSource, Views
@@ -113,9 +115,10 @@ def _refuse_unfit(teachers: Sequence[Teacher], records: int) -> None:
     if len(teachers) > records:
         raise LimbeckError(f"{len(teachers)} teachers cannot each have had one of {records} private records.")
     distributed = torch.distributed.is_available() and torch.distributed.is_initialized()
-    if distributed and torch.distributed.get_world_size() > 1:
+    if distributed and torch.distributed.get_rank() > 0:
         raise LimbeckError(
-            "Votes are collected in one process, since each would pay anew: save them, and load them in the others."
+            "Votes are collected in the first process alone, since each would pay anew: save them there, and load them "
+            "in the others."
         )
 
 

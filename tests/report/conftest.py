@@ -182,3 +182,111 @@ def new_run(tmp_path: Path) -> NewRun:
 def run_folder(new_run: NewRun) -> Path:
     """A finished distillation of digits: five seeds, ten classes."""
     return new_run("digits")
+
+
+SCHEMES: dict[str, dict[str, Any]] = {
+    "BornAgain": {"title": "born again", "about": "A network teaches a fresh one.", "paper": "BAN, 2018"},
+    "SeveralTeachers": {
+        "title": "several teachers",
+        "about": "Teachers answer as one.",
+        "paper": "Hinton 2015",
+    },
+    "Assistant": {"title": "assistant", "about": "A chain of networks.", "paper": "TAKD, 2020"},
+    "Mutual": {"title": "mutual", "about": "Networks learn together.", "paper": "DML, 2018"},
+    "Specialists": {"title": "specialists", "about": "Specialists teach together.", "paper": "Hinton 2015"},
+    "Merged": {"title": "merged", "about": "Teachers of other classes.", "paper": "Shen 2019"},
+    "OmittedClasses": {
+        "title": "omitted classes",
+        "about": "Some classes are missing.",
+        "paper": "Hinton 2015",
+    },
+}
+WITHOUT_TEACHER = ("BornAgain", "Mutual")
+
+
+def row(like: dict[str, Any], role: str, accuracy: float | None = None, **changes: Any) -> dict[str, Any]:
+    """Return a model's row made out of another one."""
+    scores = like["scores"]
+    if accuracy is not None:
+        scores = {key: score([accuracy]) for key in scores}
+    return {**like, "role": role, "scores": scores, "last_scores": {}, **changes}
+
+
+def cast(scheme: str, record: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows that a run of the scheme has, out of those of a usual run."""
+    teacher, *_, student = record["models"]
+    rest = record["models"][1:]
+    together = {"latency_ms": None, "networks": 2}
+    if scheme == "BornAgain":
+        older = [row(student, "generation", stage=stage) for stage in (1, 2)]
+        return [*rest, *older, row(student, "generation", 0.98, stage=4, **together, name="Ensemble of 4")]
+    if scheme == "Mutual":
+        return [*rest, *(row(student, "peer", stage=stage) for stage in (0, 1))]
+    if scheme == "Assistant":
+        return [teacher, *(row(teacher, "assistant", 0.97, stage=stage) for stage in (0, 1)), *rest]
+    if scheme == "SeveralTeachers":
+        single = [row(teacher, "teacher", stage=stage) for stage in (0, 1)]
+        return [*single, row(teacher, "teacher", 0.99, stage=2, **together, name="Ensemble of 2"), *rest]
+    if scheme == "Specialists":
+        experts = [
+            row(teacher, "specialist", 0.9, stage=stage, part=part)
+            for stage, part in enumerate(["1, 7", "3, 5"])
+        ]
+        whole = row(teacher, "teacher", 0.99, stage=1, latency_ms=None, networks=3, name="Specialists of 3")
+        return [teacher, *experts, whole, *rest]
+    if scheme == "Merged":
+        parts = ["idx:mnist", "idx:fashion"]
+        single = [row(teacher, "teacher", 0.97, stage=stage, part=part) for stage, part in enumerate(parts)]
+        whole = row(teacher, "teacher", 0.96, stage=2, **together, name="Merged of 2")
+        own = [
+            row(student, "student", 0.95 + 0.03 * stage, stage=stage + 1, part=part)
+            for stage, part in enumerate(parts)
+        ]
+        return [*single, whole, *rest, *own]
+    return list(record["models"])
+
+
+def network(model: dict[str, Any]) -> str:
+    """Return what a training of the model is called, as recipes name it."""
+    if model["role"] in ("alone", "student", "model"):
+        return str(model["role"])
+    if (
+        model["role"] == "teacher"
+        and model["part"] == "all"
+        and not model["stage"]
+        and "networks" not in model
+    ):
+        return "teacher"
+    return f"{model['role']}-{model['stage'] + (model['role'] != 'generation')}"
+
+
+@pytest.fixture
+def scheme_run(new_run: NewRun) -> NewRun:
+    """Make a run of any scheme: ``scheme_run("Mutual", notes=[...])``, with the changes of `make_run`."""
+
+    def make(scheme: str, name: str = "", **changes: Any) -> Path:
+        folder = new_run(name or scheme)
+        record = json.loads((folder / "run.json").read_text())
+        record["models"] = cast(scheme, record)
+        trained = [
+            each for each in record["models"] if each.get("networks", 1) == 1 and each["role"] != "peer"
+        ]
+        names = [
+            network(each) for each in trained if (each["role"], each["part"] == "all") != ("student", False)
+        ]
+        record["stages"] = [
+            {"network": each, "stage": each, "seeds": record["seeds"], "epochs": 30, "steps": 540}
+            for each in names
+        ]
+        record["cost"]["seconds"] = dict.fromkeys(names, 10.0)
+        record["scheme"] = {"name": scheme, **SCHEMES[scheme]}
+        if scheme in WITHOUT_TEACHER:
+            record["protocol"] |= {"teacher": None, "teacher_trained_here": False}
+            record["gain"]["gap_recovered"] = record["fidelity"] = record["teacher_precision"] = None
+            with np.load(folder / "confusion.npz") as found:
+                np.savez(folder / "confusion.npz", **{k: v for k, v in found.items() if k != "teacher"})
+        write_history(folder, dict.fromkeys(names, 0.97), len(record["seeds"]), "accuracy", rising=True)
+        (folder / "run.json").write_text(json.dumps(record | changes))
+        return folder
+
+    return make

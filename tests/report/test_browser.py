@@ -83,6 +83,16 @@ def test_page_reads_on_a_phone(new_run, visit, changes):
     assert page.title() != "taken"
 
 
+@pytest.mark.parametrize("scheme", ["BornAgain", "Merged"])
+def test_page_of_a_scheme_reads_on_a_phone(scheme_run, visit, scheme):
+    notes = ["A note of " + "w" * 90]
+    page = visit(write_report(scheme_run(scheme, notes=notes)), viewport=PHONE)
+    assert overflow(page) == 0
+    bars = page.locator(".trainings .bar")
+    assert bars.count() >= 3
+    assert all(bars.nth(index).bounding_box()["width"] > 30 for index in range(bars.count()))
+
+
 def test_dark_and_light_differ_and_both_have_contrast(run_folder, visit):
     path = write_report(run_folder)
     seen = {}

@@ -59,3 +59,22 @@ def test_runs_of_other_metrics_are_refused(new_run, tmp_path):
     with pytest.raises(LimbeckError, match=r"scored differently: .*one by accuracy and .*two by rmse"):
         compare_runs(folders, tmp_path / "compare.html")
     assert not (tmp_path / "compare.html").exists()
+
+
+def test_runs_of_several_schemes_name_theirs(scheme_run, new_run, tmp_path):
+    folders = [
+        new_run("usual"),
+        *map(scheme_run, ("BornAgain", "Mutual", "Assistant", "Merged", "Specialists")),
+    ]
+    page = compare_runs(folders, tmp_path / "compare.html").read_text(encoding="utf-8")
+    assert '<span class="spec">BornAgain</span>' in page
+    assert '<span class="spec">Mutual</span>' in page
+    assert "T is a teacher, A is an assistant, P is a peer, G is a generation." in page
+
+
+def test_usual_runs_name_no_scheme(new_run, tmp_path):
+    page = compare_runs([new_run("one"), new_run("two")], tmp_path / "compare.html").read_text(
+        encoding="utf-8"
+    )
+    assert 'class="spec"' not in page
+    assert "Numbers are those of the table; T is a teacher." in page

@@ -27,6 +27,26 @@ def test_curves_without_values_are_nothing():
     assert curves(History(), "loss", "loss", "Loss") == ""
 
 
+def test_networks_of_one_role_are_numbered():
+    history = History(
+        {"loss": {each: {0: {1: 0.5, 2: 0.4}} for each in ("alone", "generation-1", "generation-2")}}
+    )
+    drawing = curves(history, "loss", "loss", "Loss")
+    assert "var(--between)" in drawing
+    assert words(drawing).count("1") == 2  # an epoch, and a generation
+    assert drawing.count("fill-opacity") == 1  # the band of the student alone
+
+
+def test_many_networks_of_one_role_bear_no_numbers():
+    history = History({"loss": {f"teacher-{number}": {0: {1: 0.5, 2: 0.4}} for number in range(20, 40)}})
+    assert not {"20", "39"} & set(words(curves(history, "loss", "loss", "Loss")))
+
+
+def test_curves_of_other_roles_stay_without_some(run_folder):
+    history = read_history(run_folder).without({"teacher"})
+    assert history.roles("loss") == ["alone", "student"]
+
+
 @pytest.mark.parametrize("curve", [{1: 0.5}, {1: 0.5, 2: 0.5}, {1: 0.0, 2: 0.0}])
 def test_curves_of_one_epoch_or_no_change_draw(curve):
     assert curves(History({"loss": {"student": {0: curve}}}), "loss", "loss", "Loss").startswith("<svg")

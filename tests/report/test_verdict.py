@@ -84,3 +84,17 @@ def test_student_that_is_not_smaller_is_not_called_so(new_run, parameters, words
         for each in record.models
     ]
     assert words in verdict(record.model_copy(update={"models": models})).sentence
+
+
+@pytest.mark.parametrize("scheme", ["BornAgain", "Mutual"])
+def test_verdict_without_a_teacher_does_not_speak_of_one(scheme_run, scheme):
+    sentence = said(scheme_run(scheme))
+    assert sentence.startswith(
+        "Distillation helped: +2.06 points of accuracy over the same student trained alone"
+    )
+    assert "teacher" not in sentence
+
+
+def test_several_teachers_are_spoken_of_together(scheme_run):
+    sentence = said(scheme_run("SeveralTeachers"))
+    assert "of the gap to its teachers together with 9 % of all teachers' parameters." in sentence

@@ -66,17 +66,8 @@ def print_outcome(record: RunRecord, out: Path, console: Console) -> None:
         (SHORT_ROLES.get(row.role, row.role), row.name, row.score, row.parameters, row.bytes, row.latency)
         for row in model_rows(record)
     ]
-    table = Table(box=None, pad_edge=False, header_style="bold")
     columns = ("", "model", record.protocol.metric, "parameters", "bytes", "latency")
-    for name, cells in zip(columns, zip(*rows, strict=True), strict=True):
-        width = max(map(len, (name, *cells)))
-        if name == "model":
-            table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=22)
-        else:
-            table.add_column(name, justify="right" if name else "left", no_wrap=True, min_width=width)
-    for row in rows:
-        table.add_row(*(Text(each) for each in row))
-    console.print(table)
+    console.print(_narrow_table(columns, rows))
     _print_parts(record, console)
     for note in (*record.data.notes, *record.notes):
         say(console, f"Note: {note}")
@@ -101,14 +92,26 @@ def _print_parts(record: RunRecord, console: Console) -> None:
         *(("distilled", "over it") if with_student else ()),
         "part",
     )
+    rows = [
+        (row.title, row.name, row.taught, *((row.student, row.difference) if with_student else ()), row.part)
+        for row in found
+    ]
+    console.print()
+    console.print(_narrow_table(columns, rows))
+
+
+def _narrow_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
+    """Return a table for 80 columns: where they are not enough, names give way and numbers stay."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for name in columns:
-        text = name in ("", "model", "part")
-        table.add_column(name, justify="left" if text else "right", overflow="ellipsis", no_wrap=True)
-    for row in found:
-        both = (row.student, row.difference) if with_student else ()
-        table.add_row(*(Text(each) for each in (row.title, row.name, row.taught, *both, row.part)))
-    console.print(table)
+    for name, cells in zip(columns, zip(*rows, strict=True), strict=True):
+        width = max(map(len, (name, *cells)))
+        if name in ("model", "part"):
+            table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=22)
+        else:
+            table.add_column(name, justify="right" if name else "left", no_wrap=True, min_width=width)
+    for row in rows:
+        table.add_row(*(Text(each) for each in row))
+    return table
 
 
 def _texts(plugins: Sequence[Path]) -> list[str]:

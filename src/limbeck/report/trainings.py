@@ -161,7 +161,7 @@ def _change(before: float | None, after: float | None) -> str:
 def privacy_claim(privacy: Privacy) -> str:
     """Say how much is private."""
     if privacy.epsilon is None:
-        return "Nothing is private: there is no bound."
+        return "Nothing is private: there is no bound"
     epsilon, delta = formats.significant(privacy.epsilon, 3), formats.significant(privacy.delta, 1)
     return f"ε{formats.GAP}={formats.GAP}{epsilon} at δ{formats.GAP}={formats.GAP}{delta}"
 

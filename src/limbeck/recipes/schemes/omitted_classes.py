@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -32,7 +32,7 @@ class OmittedClassesRecipe(SchemeRecipe):
     situation: ClassVar[str] = "no transfer data for some of the classes"
 
     name: Literal["OmittedClasses"] = "OmittedClasses"
-    classes: list[str] = Field(default_factory=list)
+    classes: list[Annotated[str, Field(coerce_numbers_to_str=True)]] = Field(default_factory=list)
     """Classes to leave out of the transfer set."""
     correct: bool = True
     """Add to the logits of these classes what scores best on validation."""

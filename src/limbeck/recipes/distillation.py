@@ -205,16 +205,14 @@ def _run(job: Job, folder: Path, show: Show, trainings: int) -> Distilled:
 
 def _summary(job: Job) -> str:
     """Say what is about to be done."""
-    config, seeds = job.config, len(job.seeds)
-    told = f"{seeds} paired seeds" if config.alone else f"{seeds} seeds"
-    teachers = " and ".join(each for each in (config.teacher, *config.teachers) if each is not None)
-    what = (
-        f"{teachers} teach{'es' if not config.teachers else ''} {config.student}"
-        if teachers
-        else config.student
-    )
-    named = "" if config.recipe().name == "Offline" else f" ({config.recipe().name})"
-    return f"{told_data(job.data)}\n{what}{named}, {told}."
+    recipe, count = job.config.recipe(), len(job.seeds)
+    paired = "paired " if job.config.alone and recipe.usual_alone else ""
+    seeds = f"{count} {paired}seed{'s' if count > 1 else ''}"
+    teachers = " and ".join(name_of(each.given) for each in job.teachers)
+    student = name_of(job.student.given)
+    what = f"{teachers} teach{'' if len(job.teachers) > 1 else 'es'} {student}" if teachers else student
+    named = "" if recipe.name == "Offline" else f" ({recipe.name})"
+    return f"{told_data(job.data)}\n{what}{named}, {seeds}."
 
 
 def _record(job: Job, tutor: Tutor | None, chosen: Model) -> RunRecord:

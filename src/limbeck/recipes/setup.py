@@ -108,7 +108,8 @@ def told_data(data: Data) -> str:
         >>> told_data(open_data("digits"))
         'digits: 1,150 training, 288 validation and 359 test samples of 1×8×8, 10 classes.'
     """
-    parts = f"{len(data.train):,} training, {len(data.validation):,} validation and {len(data.test):,} test samples"
+    more = f" and {len(data.unlabelled):,} unlabelled" if len(data.unlabelled) else ""
+    parts = f"{len(data.train):,} training{more}, {len(data.validation):,} validation and {len(data.test):,} test samples"
     kind = f"{len(data.classes)} classes" if data.classes else data.task
     return f"{data.name}: {parts} of {'×'.join(map(str, data.shape)) or 'any shape'}, {kind}."
 

@@ -47,7 +47,7 @@ def norms_of(teacher: object) -> dict[str, nn.Module]:
         dict_keys(['1@in'])
     """
     kind = nn.modules.batchnorm._BatchNorm
-    found = {
+    found: dict[str, nn.Module] = {
         f"{name}@in": module
         for name, module in _layers(teacher)
         if isinstance(module, kind) and module.running_mean is not None

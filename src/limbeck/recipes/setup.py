@@ -109,7 +109,8 @@ def told_data(data: Data) -> str:
         'digits: 1,150 training, 288 validation and 359 test samples of 1×8×8, 10 classes.'
     """
     more = f" and {len(data.unlabelled):,} unlabelled" if len(data.unlabelled) else ""
-    parts = f"{len(data.train):,} training{more}, {len(data.validation):,} validation and {len(data.test):,} test samples"
+    held = f"{len(data.validation):,} validation and {len(data.test):,} test samples"
+    parts = f"{len(data.train):,} training{more}, {held}"
     kind = f"{len(data.classes)} classes" if data.classes else data.task
     return f"{data.name}: {parts} of {'×'.join(map(str, data.shape)) or 'any shape'}, {kind}."
 

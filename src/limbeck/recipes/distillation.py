@@ -142,7 +142,7 @@ def _opened(
         )
     own = (config.student_weights, config.student_pretrained, config.student_size)
     job = Job(config, data, task, doors, Candidate(student, "student", data, task, *own, plugins), plugins)
-    job.given = given_data
+    job.given, job.fingerprint = given_data, data.fingerprint()
     job = config.recipe().arranged(job)
     wrong = []
     for candidate in (*job.teachers, job.student):
@@ -230,6 +230,7 @@ def _record(job: Job, tutor: Tutor | None, chosen: Model) -> RunRecord:
         command=repeat_command("distill", job.folder, job.plugins, job.config),
         seeds=job.seeds,
         data=job.data,
+        fingerprint=job.fingerprint,
         task=job.task,
         models=[entries[key] for key in job.measured],
         measured=job.measured,

@@ -43,6 +43,7 @@ class Job:
         student: the student's door.
         plugins: files of the person's own factories.
         given: the data as the person gave it.
+        fingerprint: of the data as it was opened, before a scheme left anything out.
         folder: of the run, once there is one.
         watchers: told of every training.
         measured: what was measured, by key: ``alone``, ``student``, ``teacher``, ``assistant-1`` and so on.
@@ -61,6 +62,7 @@ class Job:
     student: Candidate
     plugins: Sequence[str] = ()
     given: GivenData = ()
+    fingerprint: str = ""
     folder: Path = Path()
     watchers: Any = ()
     measured: dict[str, Measured | Composite] = field(default_factory=dict)

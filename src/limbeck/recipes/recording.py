@@ -31,6 +31,7 @@ def make_record(
     command: str,
     seeds: Sequence[int],
     data: Data,
+    fingerprint: str | None = None,
     task: Task,
     models: Sequence[dict[str, Any]],
     measured: Mapping[str, Measured | Composite],
@@ -49,6 +50,7 @@ def make_record(
         command: repeats the run.
         seeds: of the students, in the order of their scores.
         data: what was read.
+        fingerprint: of the data as it was opened; that of ``data`` unless told.
         task: names the metric.
         models: entries made by :func:`limbeck.recipes.measuring.facts`.
         measured: by role; ``alone`` and ``student`` give the gain.
@@ -68,7 +70,7 @@ def make_record(
             "command": command,
             "recipe": config.model_dump(mode="json"),
             "seeds": list(seeds),
-            "data": _data_facts(data),
+            "data": {**_data_facts(data), **({"fingerprint": fingerprint} if fingerprint else {})},
             "protocol": {**protocol, "metric": task.metric, "higher_is_better": task.higher_is_better},
             "models": list(models),
             "gain": _gain(measured, task),

@@ -224,6 +224,7 @@ def _record(job: Job, tutor: Tutor | None, chosen: Model) -> RunRecord:
     for key, each in job.measured.items():
         if isinstance(each, Composite):
             entries[key] = facts_together(each, [_facts_of(job, entries, member) for member in each.members])
+    chosen_by_validation = job.config.train.select == "best" and job.config.recipe().chooses
     return make_record(
         kind="distill",
         config=job.config,
@@ -237,7 +238,7 @@ def _record(job: Job, tutor: Tutor | None, chosen: Model) -> RunRecord:
         protocol={
             "teacher": None if tutor is None else "fixed",
             "teacher_trained_here": tutor is not None and tutor.trained_here,
-            "selection": "best validation epoch" if job.config.train.select == "best" else "last epoch",
+            "selection": "best validation epoch" if chosen_by_validation else "last epoch",
         },
         fidelity=None if tutor is None else _fidelity(job, tutor, chosen),
         teacher_forwards=job.teacher_forwards,

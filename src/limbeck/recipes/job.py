@@ -95,18 +95,16 @@ class Job:
         return Reader(self.data, inputs)
 
     def feed(
-        self, inputs: Mapping[str, Inputs], seed: int, augment: str | Mapping[str, str] | None = None
+        self,
+        inputs: Mapping[str, Inputs],
+        seed: int,
+        augment: str | Mapping[str, str] | None = None,
+        labelled: bool = False,
     ) -> Feed:
-        """Return the augmented transfer set, unlabelled samples mixed in, and the validation part."""
+        """Return transfer set and validation part; only the labelled samples, in as many steps, where asked."""
         wanted = augment if augment is not None else self.config.augment
-        return self.reader(inputs).feed(wanted, seed, self.config.ratio)
-
-    def labelled_feed(
-        self, inputs: Mapping[str, Inputs], seed: int, augment: str | Mapping[str, str] | None = None
-    ) -> Feed:
-        """Return the same without the unlabelled samples, in as many steps."""
-        wanted = augment if augment is not None else self.config.augment
-        return self.reader(inputs).labelled_feed(wanted, seed, self.config.ratio)
+        reader = self.reader(inputs)
+        return (reader.labelled_feed if labelled else reader.feed)(wanted, seed, self.config.ratio)
 
     def teacher(
         self, candidate: Candidate, key: str = "teacher", role: str = "teacher", stage: int = 0
@@ -274,7 +272,10 @@ class Job:
         )
         networks = [self.measured[each] if isinstance(each, str) else each for each in members]
         made_of = [each for each in networks if isinstance(each, Measured)]
-        fresh = Composite(role, type(tutor.teacher).__name__, made_of, [], stage)
+        spent = sum(
+            each.seconds for each in members if isinstance(each, Measured)
+        )  # others have rows of their own
+        fresh = Composite(role, type(tutor.teacher).__name__, made_of, [], stage, spent)
         entry = self.measured.setdefault(key, fresh)
         assert isinstance(entry, Composite)
         entry.selected.append(found)

@@ -50,6 +50,8 @@ class SchemeRecipe(BaseModel):
     """What is taught when nobody names a loss, as settings of `kd`; by the number of classes where empty."""
     usual_alone: ClassVar[bool] = True
     """Whether the student alone is a fair comparison."""
+    chooses: ClassVar[bool] = True
+    """Whether epochs are chosen by validation, where the plan says so."""
     one_teacher: ClassVar[bool] = True
     """Whether the teacher named is, by itself, the one that taught."""
 
@@ -171,7 +173,7 @@ class SchemeRecipe(BaseModel):
             [Stage("alone", lambda: Supervised(model.module, job.task))],
             model,
             {"student": model.inputs},
-            feed=lambda: job.labelled_feed({"student": model.inputs}, seed, self.augmentation()),
+            feed=lambda: job.feed({"student": model.inputs}, seed, self.augmentation(), labelled=True),
         )
         self.finished(job, "alone", course, job.fit("alone", course, seed), seed)
 

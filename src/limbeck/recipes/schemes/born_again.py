@@ -57,6 +57,8 @@ class BornAgainRecipe(SchemeRecipe):
     def _first(self, job: "Job", seed: int) -> Tutor:
         """Return the generation that has no teacher: the student alone, where that was trained."""
         model = job.trained.get(f"alone-{seed}")
+        if model is not None and seed == job.seeds[0]:
+            job.notes.append("The student trained alone is the first generation, which teaches the next.")
         if model is None:
             model = job.student.open(seed)
             module = model.module

@@ -53,6 +53,7 @@ class PrivateTeachersRecipe(SchemeRecipe):
     needs_unlabelled: ClassVar[bool] = True
     usual_alone: ClassVar[bool] = False
     one_teacher: ClassVar[bool] = False
+    chooses: ClassVar[bool] = False
 
     name: Literal["PrivateTeachers"] = "PrivateTeachers"
     count: int = Field(default=50, ge=2)
@@ -99,13 +100,14 @@ class PrivateTeachersRecipe(SchemeRecipe):
             self._teacher(job, replace(private, train=part, unlabelled=part[:0]), number)
             for number, part in enumerate(parts[:1] if job.rehearsal else parts, start=1)
         ]
-        inputs = {f"teacher {number}": model.inputs for number, (model, _) in enumerate(trained, start=1)}
+        inputs = {
+            f"teacher {number}": measured.model.inputs
+            for number, (measured, _) in enumerate(trained, start=1)
+        }
         together = Ensemble([teacher for _, teacher in trained])
         votes = self._votes(job, together, inputs, len(private.train))
         tutor = Voters(together, inputs, trained_here=True, votes=votes)
-        job.measure_together(
-            "teacher", "teacher", tutor, [Measured("teacher", model) for model, _ in trained], 0
-        )
+        job.measure_together("teacher", "teacher", tutor, [measured for measured, _ in trained], 0)
         if not job.rehearsal:
             job.extra["privacy"] = self._facts(votes, len(job.data.train))
             job.notes.append(
@@ -114,7 +116,7 @@ class PrivateTeachersRecipe(SchemeRecipe):
             )
         return tutor
 
-    def _teacher(self, job: "Job", shard: Data, number: int) -> tuple[Model, Frozen]:
+    def _teacher(self, job: "Job", shard: Data, number: int) -> tuple[Measured, Frozen]:
         """Train one teacher on its shard alone: its statistics too, and no epoch chosen by common data."""
         role, key = f"teacher {number}", f"teacher-{number}"
         plan = _blind(job.config.teacher_train or job.config.train)
@@ -132,8 +134,10 @@ class PrivateTeachersRecipe(SchemeRecipe):
             feed=lambda: Feed(part),
             plan=plan,
         )
-        job.fit(key, course)
-        return model, Frozen(module, precision="fp32", role=role)
+        run = job.fit(key, course)
+        return Measured("teacher", model, seconds=run.seconds, reads=role), Frozen(
+            module, precision="fp32", role=role
+        )
 
     def _votes(self, job: "Job", together: Ensemble, inputs: Mapping[str, Inputs], records: int) -> Votes:
         """Return the votes of the run: collected once, and read again on resume, since every answer costs."""

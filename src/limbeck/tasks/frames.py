@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from limbeck.data import Data
+from limbeck.data.frames import FrameSource
 from limbeck.errors import LimbeckError
 from limbeck.functional.precision import full_precision
 from limbeck.tasks.base import Metrics
@@ -93,11 +94,11 @@ class Frames(Classification):
             LimbeckError: the data is not of recordings.
         """
         source = data.source
-        if data.task != "frames" or data.classes is None:
+        if not isinstance(source, FrameSource) or data.classes is None:
             raise LimbeckError(f"{data.name} is not frames of recordings: open them with wav:PATH.")
         counts = torch.bincount(source.targets[data.train], minlength=len(data.classes)) + 1
-        starts, words, states = (getattr(source, each) for each in ("starts", "words", "states"))
-        return cls(starts, words, states, counts / counts.sum(), len(data.classes), data.shape)
+        priors = counts / counts.sum()
+        return cls(source.starts, source.words, source.states, priors, len(data.classes), data.shape)
 
     def metrics(self, full: bool = True) -> Metrics:
         """Return classification's scores of the frames, ``frame_accuracy`` among them, and ``utterance_error``."""

@@ -72,6 +72,17 @@ def recordings(
 
     Raises:
         LimbeckError: no recordings, different sample rates, a damaged, empty or too short file, too few of a word.
+
+    Example:
+        >>> import tempfile
+        >>> from scipy.io import wavfile
+        >>> root = Path(tempfile.mkdtemp())
+        >>> for number in range(20):
+        ...     tone = torch.sin(torch.arange(1600) * (0.2 + number % 2)).mul(9000).short().numpy()
+        ...     wavfile.write(root / f"{('low', 'high')[number % 2]}_anna_{number}.wav", 8000, tone)
+        >>> data = recordings(root)
+        >>> data.classes[:4], data.shape, len(data.train), len(data.validation), len(data.test)
+        (('high/0', 'high/1', 'high/2', 'low/0'), (840,), 234, 54, 72)
     """
     root, framing = Path(path), framing or Framing()
     name = name or f"wav:{path}"

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 from pydantic import Field
 
 from limbeck.errors import LimbeckError
-from limbeck.recipes.schemes.base import SchemeRecipe
+from limbeck.recipes.schemes.base import MANY, SchemeRecipe
 from limbeck.recipes.tutor import Tutor
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ class AssistantRecipe(SchemeRecipe):
     title: ClassVar[str] = "assistant"
     paper: ClassVar[str] = "TAKD, Mirzadeh 2020, arXiv 1902.03393"
     situation: ClassVar[str] = "the teacher is very much larger than the student"
+    teachers: ClassVar[tuple[int, int]] = (1, MANY)
 
     name: Literal["Assistant"] = "Assistant"
     assistants: list[str] = Field(default_factory=list)

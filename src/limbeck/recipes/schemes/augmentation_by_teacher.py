@@ -10,7 +10,7 @@ from torch import nn
 from limbeck.errors import LimbeckError
 from limbeck.models import Model
 from limbeck.recipes.course import Course
-from limbeck.recipes.schemes.base import SchemeRecipe
+from limbeck.recipes.schemes.base import MANY, SchemeRecipe
 from limbeck.schemes import AugmentationByTeacher, Scheme, Term
 from limbeck.schemes.schedule import Schedule
 from limbeck.tasks import Task
@@ -27,6 +27,7 @@ class AugmentationByTeacherRecipe(SchemeRecipe):
     title: ClassVar[str] = "augmentation by teacher"
     paper: ClassVar[str] = "Wei 2020, arXiv 2003.11342"
     situation: ClassVar[str] = "little data, and augmentation so strong that some draws lose the object"
+    teachers: ClassVar[tuple[int, int]] = (1, MANY)
     usual: ClassVar[Mapping[str, Any]] = {
         "loss": "KD",
         "temperature": 1.0,

@@ -136,7 +136,7 @@ class SchemeRecipe(BaseModel):
         Raises:
             LimbeckError: it was put together out of several.
         """
-        if not self.one_teacher:
+        if not self.one_teacher or config.teachers:
             raise LimbeckError(
                 f"{self.name}'s teacher is made of several networks, which are not put together again here."
             )
@@ -153,9 +153,15 @@ class SchemeRecipe(BaseModel):
     def tutor(self, job: "Job") -> "Tutor | None":
         """Return who teaches, trained first where it came without weights; ``None`` where nobody does.
 
+        Several teachers, where the scheme takes them, teach by the mean of their probabilities.
+
         Args:
             job: the run.
         """
+        from limbeck.recipes.together import ensemble
+
+        if len(job.teachers) > 1:
+            return ensemble(job)
         return job.teacher(job.teachers[0]) if job.teachers else None
 
     def train_alone(self, job: "Job", seed: int) -> None:

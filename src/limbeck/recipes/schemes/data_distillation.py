@@ -19,6 +19,8 @@ class DataDistillationRecipe(SemiSupervisedRecipe):
     paper: ClassVar[str] = "omni-supervised, Radosavovic 2018, arXiv 1712.04440"
     situation: ClassVar[str] = "as semi-supervised, where the teacher's time does not matter"
 
+    teachers: ClassVar[tuple[int, int]] = (1, 1)
+
     name: Literal["DataDistillation"] = "DataDistillation"  # type: ignore[assignment]
     transforms: list[str] = Field(default_factory=lambda: ["identity", "shift-1"])
     """What is averaged: `identity`, `flip`, `shift-1` (four shifts by a pixel), `scale-0.9`."""

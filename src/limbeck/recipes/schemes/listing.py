@@ -64,7 +64,7 @@ def told_in_full(name: str) -> str:
 def _takes(recipe: type[SchemeRecipe]) -> str:
     least, most = recipe.teachers
     teachers = {(0, 0): "no teacher", (1, 1): "one teacher", (0, 1): "a teacher or none"}.get(
-        (least, most), f"{least} teachers or more"
+        (least, most), "one teacher or more" if least == 1 else f"{least} teachers or more"
     )
     usual = "".join(f", {key} {value}" for key, value in recipe.usual.items() if key != "loss")
     taught = f"; teaches by {recipe.usual['loss']}{usual} unless told" if recipe.usual else ""

@@ -13,6 +13,7 @@ from limbeck.models import Model
 from limbeck.recipes.course import Course
 from limbeck.recipes.schemes.base import MANY, SchemeRecipe
 from limbeck.recipes.setup import GivenData, open_transfer_set
+from limbeck.recipes.together import every_teacher
 from limbeck.recipes.tutor import Tutor
 from limbeck.teachers import Merged, renamed
 from limbeck.train import Run
@@ -91,9 +92,7 @@ class MergedRecipe(SchemeRecipe):
 
     def tutor(self, job: "Job") -> Tutor:
         """Return the teachers as one, each measured on its own data and all on everything."""
-        keys = [f"teacher-{number}" for number in range(1, len(job.teachers) + 1)]
-        doors = zip(job.teachers, keys, strict=True)
-        found = [job.teacher(door, key, key.replace("-", " "), n) for n, (door, key) in enumerate(doors)]
+        found, keys = every_teacher(job)
         classes = [self._called(door.data, number) for number, door in enumerate(job.teachers)]
         together = Tutor(
             Merged([each.teacher for each in found], classes, job.data.classes, self.unlabelled),

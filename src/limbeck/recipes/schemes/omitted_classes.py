@@ -16,7 +16,7 @@ from limbeck.models import Model
 from limbeck.models.shifted import shifted
 from limbeck.recipes.course import Course
 from limbeck.recipes.measuring import device_of
-from limbeck.recipes.schemes.base import SchemeRecipe
+from limbeck.recipes.schemes.base import MANY, SchemeRecipe
 from limbeck.train import Run
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class OmittedClassesRecipe(SchemeRecipe):
     title: ClassVar[str] = "omitted classes"
     paper: ClassVar[str] = "Hinton 2015, section 3, arXiv 1503.02531"
     situation: ClassVar[str] = "no transfer data for some of the classes"
+    teachers: ClassVar[tuple[int, int]] = (1, MANY)
 
     name: Literal["OmittedClasses"] = "OmittedClasses"
     classes: list[Annotated[str, Field(coerce_numbers_to_str=True)]] = Field(default_factory=list)

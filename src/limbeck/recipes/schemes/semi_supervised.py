@@ -9,7 +9,7 @@ from torch import nn
 
 from limbeck.models import Model
 from limbeck.recipes.course import Course
-from limbeck.recipes.schemes.base import SchemeRecipe
+from limbeck.recipes.schemes.base import MANY, SchemeRecipe
 from limbeck.schemes import Scheme, SemiSupervised, Term
 from limbeck.schemes.schedule import Schedule
 from limbeck.tasks import Task
@@ -30,6 +30,7 @@ class SemiSupervisedRecipe(SchemeRecipe):
     title: ClassVar[str] = "semi-supervised"
     paper: ClassVar[str] = "pseudo-labels, Lee 2013; Noisy Student, Xie 2020, arXiv 1911.04252"
     situation: ClassVar[str] = "few labels, many samples without, and a teacher"
+    teachers: ClassVar[tuple[int, int]] = (1, MANY)
     needs_unlabelled: ClassVar[bool] = True
     usual: ClassVar[Mapping[str, Any]] = {
         "loss": "KD",

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from limbeck.recipes.schemes.base import MANY, SchemeRecipe
+from limbeck.recipes.together import ensemble
 from limbeck.recipes.tutor import Tutor
-from limbeck.teachers import Ensemble
 
 if TYPE_CHECKING:
     from limbeck.recipes.job import Job
@@ -26,16 +26,5 @@ class SeveralTeachersRecipe(SchemeRecipe):
     """Of the teachers, in their order; equal unless told."""
 
     def tutor(self, job: "Job") -> Tutor:
-        """Return the teachers as one, each measured by itself and all together."""
-        keys = [f"teacher-{number}" for number in range(1, len(job.teachers) + 1)]
-        tutors = [
-            job.teacher(candidate, key, key.replace("-", " "), number)
-            for number, (candidate, key) in enumerate(zip(job.teachers, keys, strict=True))
-        ]
-        together = Tutor(
-            Ensemble([each.teacher for each in tutors], self.combine, self.weights),
-            {role: inputs for each in tutors for role, inputs in each.inputs.items()},
-            any(each.trained_here for each in tutors),
-        )
-        job.measure_together("teacher", "teacher", together, keys, len(keys))
-        return together
+        """Return the teachers as one."""
+        return ensemble(job, self.combine, self.weights)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal
 
-from limbeck.recipes.schemes.base import SchemeRecipe
+from limbeck.recipes.schemes.base import MANY, SchemeRecipe
 
 
 class ShallowMimicRecipe(SchemeRecipe):
@@ -15,6 +15,7 @@ class ShallowMimicRecipe(SchemeRecipe):
     title: ClassVar[str] = "shallow mimic"
     paper: ClassVar[str] = "Ba & Caruana 2014, arXiv 1312.6184"
     situation: ClassVar[str] = "few layers are wanted, for latency"
+    teachers: ClassVar[tuple[int, int]] = (1, MANY)
     usual: ClassVar[Mapping[str, Any]] = {"loss": "LogitRegression", "task_weight": 0.0, "kd_weight": 1.0}
 
     name: Literal["ShallowMimic"] = "ShallowMimic"

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import nn
 
 from limbeck.errors import LimbeckError
-from limbeck.recipes.schemes.base import SchemeRecipe
+from limbeck.recipes.schemes.base import MANY, SchemeRecipe
 from limbeck.schemes import Scheme, ShortLessons, Term
 from limbeck.schemes.schedule import Schedule
 from limbeck.tasks import Task
@@ -24,6 +24,7 @@ class ShortLessonsRecipe(SchemeRecipe):
     title: ClassVar[str] = "short lessons"
     paper: ClassVar[str] = "Cho & Hariharan 2019, arXiv 1910.01348"
     situation: ClassVar[str] = "the student is too small to follow its teacher to the end"
+    teachers: ClassVar[tuple[int, int]] = (1, MANY)
 
     name: Literal["ShortLessons"] = "ShortLessons"
     until: float = Field(default=0.5, gt=0, lt=1)

@@ -26,6 +26,6 @@ def test_every_sample_is_counted_for_every_teacher(tmp_path):
 
 
 def test_a_scheme_of_one_teacher_names_the_way_out(tmp_path):
-    with pytest.raises(LimbeckError, match="Offline takes one teacher, but 2 were given: .* SeveralTeachers"):
+    with pytest.raises(LimbeckError, match=r"Offline takes one teacher, but 2 were given: .* SeveralTeachers"):
         limbeck.distill(["mlp:8", "mlp:8"], "mlp:4", "digits", tmp_path / "run", **SMALL)
     assert not (tmp_path / "run").exists()

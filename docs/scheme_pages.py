@@ -3,7 +3,7 @@
 import inspect
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -137,6 +137,8 @@ def settings(recipe: type[SchemeRecipe]) -> list[str]:
     for name, field in fields.items():
         default = field.get_default(call_default_factory=True)
         told = " ".join((field.description or "").split()).replace("|", "&#124;")
+        choices = [each for each in get_args(field.annotation) if isinstance(each, str)]
+        told += f" One of {', '.join(f'`{each}`' for each in choices)}." if choices else ""
         lines.append(f"| `{name}` | {'' if default is None else f'`{default}`'} | {told} |")
     return [*lines, ""]
 

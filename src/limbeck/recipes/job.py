@@ -166,8 +166,8 @@ class Job:
             make: makes the main stage's scheme.
             kd: what is taught; the run's unless told.
         """
-        network = getattr(tutor.teacher, "model", None)
-        wiring = self.wiring(model, network if isinstance(network, nn.Module) else None, tutor.inputs, seed)
+        found = tutor.layers()
+        wiring = self.wiring(model, found.network, found.inputs, seed, found.prefix)
         return Lessons(kd or self.config.kd, wiring, tutor.teacher, functools.partial(self._remembered, make))
 
     def _remembered(self, make: Make, *args: Any) -> Scheme:
@@ -175,7 +175,7 @@ class Job:
         return self.scheme
 
     def wiring(
-        self, model: Model, other: nn.Module | None, inputs: Mapping[str, Inputs], seed: int
+        self, model: Model, other: nn.Module | None, inputs: Mapping[str, Inputs], seed: int, prefix: str = ""
     ) -> Wiring:
         """Return what terms between a student and another network are made by.
 
@@ -184,9 +184,10 @@ class Job:
             other: the network it learns from.
             inputs: what that one is fed, by role.
             seed: of adapters and learnable losses.
+            prefix: before the names of its layers, where it is one of several teachers.
         """
         few = self.reader({"student": model.inputs, **inputs}).few(SMALL).to(device_of(model.module))
-        return Wiring(model.module, other, few, self.task, self.data.transfer_set, seed)
+        return Wiring(model.module, other, few, self.task, self.data.transfer_set, seed, prefix)
 
     def fit(self, key: str, course: Course, seed: int | None = None) -> Run:
         """Go through a course, or on with it where it was interrupted.

@@ -71,10 +71,15 @@ class Lessons:
 
     def _refuse_other_schemes(self) -> None:
         stock = self.make(self.wiring.student, self.teacher, [Term(KD())], self.wiring.task, 1.0)
-        if type(stock) is not Offline:
+        if type(stock) is not Offline or self.wiring.prefix:
+            who = (
+                "several teachers have not one of"
+                if self.wiring.prefix
+                else f"{type(stock).__name__} cannot ship"
+            )
             raise LimbeckError(
-                f"SimKD ships the student with its teacher's classifier, which {type(stock).__name__} cannot: take it "
-                "with the scheme Offline."
+                f"SimKD ships the student with its teacher's classifier, which {who}: take it with one teacher and the "
+                "scheme Offline."
             )
 
     def _share(self, taught: Taught) -> float:

@@ -29,6 +29,7 @@ class Wiring:
         task: names the outputs.
         samples: indices of the transfer set, or how many it has.
         seed: of the initial weights of adapters and learnable losses.
+        prefix: before the names of the teacher's layers, where it is one of several.
     """
 
     student: nn.Module
@@ -37,6 +38,7 @@ class Wiring:
     task: Task
     samples: int | Tensor
     seed: int = 0
+    prefix: str = ""
 
     @functools.cached_property
     def matches(self) -> Matches:
@@ -75,7 +77,7 @@ class Wiring:
                     teacher_channels=pair.teacher_shape[0],
                 ),
                 pair.student,
-                pair.teacher,
+                f"{self.prefix}{pair.teacher}",
                 adapter=_joined(pair.student_form, *_bridges(taught, pair)),
                 teacher_adapter=pair.teacher_form,
                 name=taught.loss if len(pairs) == 1 else f"{taught.loss} {pair.student}",
@@ -92,7 +94,7 @@ class Wiring:
                 teacher_channels=tuple(pair.teacher_shape[0] for pair in pairs),
             ),
             [pair.student for pair in pairs],
-            [pair.teacher for pair in pairs],
+            [f"{self.prefix}{pair.teacher}" for pair in pairs],
             adapter=[_joined(pair.student_form, *_bridges(taught, pair)) for pair in pairs],
             teacher_adapter=[pair.teacher_form for pair in pairs],
             **shared,

@@ -62,6 +62,15 @@ class SpecialistsRecipe(SchemeRecipe):
     kd_weight: float = Field(default=0.5, ge=0, le=1)
     """Weight of these; the hard targets get the rest."""
 
+    def refuse_data(self, data: Data) -> None:
+        """Refuse samples that are not each of one class."""
+        super().refuse_data(data)
+        if data.task != "classification":
+            raise LimbeckError(
+                f"Specialists divide classes of samples among them, and {data.name} is for {data.task}: choose another "
+                "scheme."
+            )
+
     def tutor(self, job: "Job") -> Tutor:
         """Return generalist and specialists as one teacher, all trained and measured."""
         generalist = job.teacher(job.teachers[0], "generalist")

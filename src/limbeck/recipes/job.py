@@ -79,8 +79,7 @@ class Job:
     @property
     def seeds(self) -> list[int]:
         """Seeds of the students."""
-        first = self.config.train.seed
-        return list(range(first, first + self.config.seeds))
+        return [self.config.train.seed + number for number in range(self.config.seeds)]
 
     def candidate(self, given: Given | Teacher, role: str) -> Candidate:
         """Return the door of a further network, an assistant or a peer."""

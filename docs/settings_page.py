@@ -9,6 +9,7 @@ from pydantic_core import PydanticUndefined
 
 from limbeck.recipes.config import DistillConfig, TrainConfig
 from limbeck.recipes.knowledge import Knowledge, Taught
+from limbeck.recipes.schemes import SchemeRecipe
 from limbeck.train.plan import Plan
 
 PAGE = "reference/settings.md"
@@ -56,6 +57,8 @@ def default(field: Any) -> str:
     """Return a default as a file would state it."""
     if field.default_factory is not None:
         made = field.default_factory()
+        if isinstance(made, SchemeRecipe):
+            return f"[`{made.name}`](../schemes/index.md)"
         return "see below" if isinstance(made, BaseModel) else f"`{made}`"
     if field.default is PydanticUndefined:
         return "must be given"

@@ -1,18 +1,25 @@
 """Every scheme of the methods' section D on digits, from the command line and from Python, end to end."""
 
 import json
+import os
+import random
 import re
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 import limbeck
 from limbeck.cli import main
 from limbeck.recipes.distillation import Distilled
 from limbeck.recipes.schemes import NAMES
+from limbeck.train import loop
 from quick import quick_clocks, undrawn
 from train.toys import same_state
 
@@ -219,11 +226,17 @@ def case(request):
 
 
 @pytest.fixture(scope="module")
-def folder(case, tmp_path_factory):
-    """A finished run of the scheme from the command line."""
+def whole(case, tmp_path_factory):
+    """A finished run of the scheme from the command line, and the trainings of all its optimizer steps."""
     place = tmp_path_factory.mktemp("schemes") / case.name
-    assert main(["distill", *case.words(), "--out", str(place)]) == 0
-    return place
+    with counted_steps() as steps:
+        assert main(["distill", *case.words(), "--out", str(place)]) == 0
+    return place, steps
+
+
+@pytest.fixture(scope="module")
+def folder(whole):
+    return whole[0]
 
 
 def read(folder: Path, name: str = "run.json") -> dict[str, Any]:
@@ -305,6 +318,41 @@ def _timeless(found: Any) -> Any:
     if isinstance(found, dict):
         return {name: _timeless(value) for name, value in found.items() if name != "latency_ms"}
     return found
+
+
+def test_a_run_that_was_stopped_ends_as_if_it_never_was(case, whole, tmp_path, without_figures):
+    """Anywhere, in any of its trainings; whatever numbers were drawn before, and whether or not one was alone."""
+    folder, labels = whole
+    seed = random.SystemRandom().randrange(10**6)
+    torch.manual_seed(seed)
+    steps = sum(each != "alone" for each in labels) + (case.name == "BornAgain") * labels.count("alone")
+    at = random.Random(seed).randrange(1, steps + 1)
+    run, told = tmp_path / "run", f"seed {seed}, stopped in step {at} of {steps}"
+    with counted_steps(stop_at=at) as before:
+        assert main(["distill", *case.words(), "--no-alone", "--out", str(run)]) == 130
+    with counted_steps() as after:
+        assert main(["distill", "--resume", str(run)]) == 0
+    assert (len(before), len(after)) == (at, steps - at), told
+    assert weights(run) == weights(folder), told
+    for role in ("student", "teacher"):
+        ours, theirs = (dict(scores(read(each))).get(role) for each in (run, folder))
+        assert ours == theirs, told
+
+
+@contextmanager
+def counted_steps(stop_at: int | None = None) -> Iterator[list[str]]:
+    """Tell the trainings of all steps that are begun, and press Ctrl-C in one of them."""
+    step, labels = loop._Training.step, []
+
+    def counted(self, *given):
+        labels.append(self.label)
+        if len(labels) == stop_at:
+            os.kill(os.getpid(), signal.SIGINT)
+        return step(self, *given)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop._Training, "step", counted)
+        yield labels
 
 
 def test_a_run_is_measured_again_as_it_was(case, folder, capsys):

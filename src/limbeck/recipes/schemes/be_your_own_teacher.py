@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+import torch
 from pydantic import Field
 from torch import nn
 
@@ -35,11 +36,14 @@ class BeYourOwnTeacherRecipe(SelfTaughtRecipe):
         """Return one training of the network with its heads."""
         given, network = self.given(job, model, seed), model.module
         example = job.wiring(model, None, {}, seed).example
-        return Course(
-            [Stage("training", lambda: self._with_heads(network, example, given(), job))],
-            model,
-            {"student": model.inputs},
-        )
+
+        def scheme() -> Scheme:
+            terms = given()
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(seed)  # the heads are the same whatever was trained before, or resumed
+                return self._with_heads(network, example, terms, job)
+
+        return Course([Stage("training", scheme)], model, {"student": model.inputs})
 
     def _with_heads(
         self, network: nn.Module, example: Batch, terms: Sequence[Term] | None, job: "Job"

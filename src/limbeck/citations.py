@@ -52,8 +52,8 @@ def entries() -> list[tuple[list[str], str]]:
 
     Example:
         >>> uses, entry = entries()[0]
-        >>> uses, entry.splitlines()[0]
-        (['loss:KD'], '@misc{hinton2015distilling,')
+        >>> uses[0], entry.splitlines()[0]
+        ('loss:KD', '@misc{hinton2015distilling,')
     """
     text = files("limbeck").joinpath("citations.bib").read_text(encoding="utf-8")
     found = re.findall(r"^% (\S.*)\n(@\w+\{(?:.|\n)*?^\})", text, flags=re.MULTILINE)

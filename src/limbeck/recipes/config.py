@@ -18,7 +18,8 @@ class DataSettings(_Settings):
     """Settings of the data, shared by all recipes."""
 
     data: str
-    """`digits`, `folder:PATH`, `idx:PATH`, `csv:PATH#COLUMN` or `sklearn:diabetes`."""
+    """`digits`, `folder:PATH`, `idx:PATH`, `csv:PATH#COLUMN`, `wav:PATH` or `sklearn:diabetes`; `DATA@A,B` keeps the
+    classes A and B."""
     limit: int | None = Field(default=None, ge=1)
     """Keep only so many training samples, each class in its share."""
     size: int | None = Field(default=None, ge=1)

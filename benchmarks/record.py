@@ -84,12 +84,22 @@ def write_record(name: str, contents: Mapping[str, Any]) -> None:
         name: of the record.
         contents: what was measured and where.
     """
-    command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]])
+    command = shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *_anywhere(sys.argv[1:])])
     about = {"name": name, "command": command, "date": datetime.now(UTC).isoformat(timespec="seconds")}
     RESULTS.mkdir(exist_ok=True)
     text = json.dumps({**about, **contents}, indent=1, ensure_ascii=False)
     write_text(RESULTS / f"{name}.json", text + "\n")
     print(f"record: benchmarks/results/{name}.json")
+
+
+def _anywhere(words: list[str]) -> list[str]:
+    """Return arguments that another machine understands: ``--data-root DATA`` in place of a path on this one."""
+    names = {"--data-root": "DATA", "--work": "WORK"}
+    before = ["", *words]
+    return [
+        names.get(option, Path(word).name) if Path(word).is_absolute() else word
+        for option, word in zip(before, words, strict=False)
+    ]
 
 
 def keep(name: str, figures: Mapping[str, Any], goals: list[Goal], fairness: str, quick: bool) -> None:

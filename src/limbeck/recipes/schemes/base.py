@@ -1,9 +1,9 @@
 """What every scheme's recipe answers; on its own, distillation from one frozen teacher."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from limbeck.errors import LimbeckError
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 MANY = 10**6
 """As many as one likes."""
+ClassName: TypeAlias = Annotated[str, Field(coerce_numbers_to_str=True)]
+"""Name of a class, which YAML may take for a number."""
 
 
 class SchemeRecipe(BaseModel):
@@ -68,6 +70,8 @@ class SchemeRecipe(BaseModel):
         if kd.loss is None and self.usual:
             told = kd.model_dump(exclude_none=True)
             usual = dict(self.usual)
+            if task == "regression":  # what is usual among classes is not among values
+                usual = {key: value for key, value in usual.items() if key.endswith("_weight")}
             if told.keys() & {"task_weight", "kd_weight"}:
                 usual = {key: value for key, value in usual.items() if not key.endswith("_weight")}
             kd = Knowledge.model_validate({**usual, **told})
@@ -93,8 +97,8 @@ class SchemeRecipe(BaseModel):
         if len(given) > most:
             takes = {0: "no teacher", 1: "one teacher"}.get(most, f"at most {most} teachers")
             raise LimbeckError(
-                f"{self.name} takes {takes}, but {len(given)} {'were' if len(given) > 1 else 'was'} given: leave "
-                "--teacher out" + (", or choose SeveralTeachers." if most == 1 else ".")
+                f"{self.name} takes {takes}, but {len(given)} {'were' if len(given) > 1 else 'was'} given: "
+                + ("give --teacher once, or choose SeveralTeachers." if most == 1 else "leave --teacher out.")
             )
 
     def refuse_data(self, data: "Data") -> None:

@@ -58,10 +58,10 @@ class MergedRecipe(SchemeRecipe):
             ("names", self.names),
         ):
             if given is not None and len(given) != count:
-                more = " (the first is --data)" if what == "data" else ""
+                wanted = "each but the first, whose data is --data" if what == "data" else "each"
                 raise LimbeckError(
-                    f"Merged has {count} teachers, but {len(given)} in scheme.{what}{more}: give one for each, in the "
-                    "teachers' order."
+                    f"Merged has {count} teachers, but {len(given) - (what == 'data')} in scheme.{what}: give one for "
+                    f"{wanted}, in the teachers' order."
                 )
         regressed = [
             each for each in (config.kd.loss, *(one.loss for one in config.kd.also)) if each in UNREADABLE
@@ -81,8 +81,15 @@ class MergedRecipe(SchemeRecipe):
         return joined(datas, [self._called(each, number) for number, each in enumerate(datas)])
 
     def _called(self, data: Data, number: int) -> Sequence[str]:
+        if data.task != "classification":
+            raise LimbeckError(
+                f"Merged joins classes, and {data.name} is for {data.task}: choose another scheme."
+            )
         prefix = self.prefixes[number] if self.prefixes else ""
-        return renamed(data.classes or (), self.names[number] if self.names else None, prefix)
+        try:
+            return renamed(data.classes or (), self.names[number] if self.names else None, prefix)
+        except LimbeckError as error:
+            raise LimbeckError(f"Merged teacher {number + 1}, of {data.name}: {error}") from error
 
     def arranged(self, job: "Job") -> "Job":
         """Return the run with each teacher's door opening on data of its own."""

@@ -3,9 +3,9 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from torch import nn
 
 from limbeck.errors import LimbeckError
@@ -39,6 +39,11 @@ class Pairs:
         return wiring.terms(self.job.config.kd.everything())
 
 
+def _listed(given: Any) -> Any:
+    """Take the spec of a single peer for a list of it."""
+    return [given] if isinstance(given, str) else given
+
+
 class PeersRecipe(SchemeRecipe):
     """What mutual and collaborative learning share: further networks beside the student."""
 
@@ -50,7 +55,7 @@ class PeersRecipe(SchemeRecipe):
         "kd_weight": 1.0,
     }
 
-    peers: int | list[str] = Field(default=1)
+    peers: Annotated[int | list[str], BeforeValidator(_listed)] = Field(default=1)
     """Networks beside the student: how many more like it, or a list of their specs."""
 
     @abstractmethod

@@ -24,7 +24,7 @@ from limbeck.recipes.setup import Reader
 from limbeck.recipes.tutor import Tutor
 from limbeck.schemes import Offline, Supervised, Term
 from limbeck.teachers import Ensemble, Frozen, NoisyMax, Voted, Votes, collect_votes
-from limbeck.teachers.privacy import check_delta
+from limbeck.teachers.privacy import check_delta, check_epsilon
 from limbeck.train import Feed, Plan, Stage
 from limbeck.train.engine import processes, wait_for_all
 
@@ -70,7 +70,7 @@ class PrivateTeachersRecipe(SchemeRecipe):
     """Makes noise that can be made again, for studies only: who knows it can take the noise off."""
 
     def refuse(self, config: "DistillConfig") -> None:
-        """Refuse losses: votes are classes, and taught as such."""
+        """Refuse losses, since votes are taught as classes, and a budget that pays for no answer."""
         super().refuse(config)
         no_terms(self, config.kd)
         if config.teacher_weights or config.teacher_pretrained or str(config.teacher).startswith("run:"):
@@ -78,7 +78,14 @@ class PrivateTeachersRecipe(SchemeRecipe):
                 "PrivateTeachers trains every teacher on a shard of its own, so it takes a spec without weights, such "
                 "as cnn:16-32."
             )
-        NoisyMax(self.noise, self.mechanism).epsilon(1, self.delta)  # the accountant must be installed
+        check_epsilon(self.epsilon)
+        one = NoisyMax(self.noise, self.mechanism).epsilon(1, self.delta)  # the accountant must be installed
+        if one > self.epsilon:
+            raise LimbeckError(
+                f"A single answer costs epsilon = {one:.4g} at delta = {self.delta:g}, above the budget of "
+                f"{self.epsilon:g}: raise scheme.noise from {self.noise:g}, with more teachers to be heard through it, "
+                "or scheme.epsilon."
+            )
 
     def knowledge(self, kd: Knowledge, task: str = "classification", classes: int | None = None) -> Knowledge:
         """Return the settings as they are: votes are taught as hard targets."""

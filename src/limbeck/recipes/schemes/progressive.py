@@ -27,8 +27,13 @@ class ProgressiveRecipe(SelfTaughtRecipe):
     """Share of the own prediction in the last epoch's targets."""
 
     def refuse(self, config: "DistillConfig") -> None:
-        """Refuse a training without a last epoch to learn from."""
+        """Refuse a training without a last epoch to learn from, and a second weight of the labels."""
         super().refuse(config)
+        if config.kd.task_weight is not None:
+            raise LimbeckError(
+                "Progressive gives the labels what its own predictions leave them, so task_weight weighs nothing: "
+                "leave it out, or set scheme.weight."
+            )
         if config.train.epochs < 2:
             raise LimbeckError(
                 "Progressive learns from the epoch before, so it needs at least 2: raise train.epochs."

@@ -63,12 +63,23 @@ class SpecialistsRecipe(SchemeRecipe):
     """Weight of these; the hard targets get the rest."""
 
     def refuse_data(self, data: Data) -> None:
-        """Refuse samples that are not each of one class."""
+        """Refuse samples that are not each of one class, and more groups or larger ones than there are classes."""
         super().refuse_data(data)
         if data.task != "classification":
             raise LimbeckError(
                 f"Specialists divide classes of samples among them, and {data.name} is for {data.task}: choose another "
                 "scheme."
+            )
+        classes = len(data.classes or ())
+        if self.specialists >= classes:
+            raise LimbeckError(
+                f"{self.specialists} groups of the {classes} classes of {data.name} leave none to confuse: lower "
+                "scheme.specialists."
+            )
+        if self.classes_each is not None and self.classes_each >= classes:
+            raise LimbeckError(
+                f"A specialist of {self.classes_each} of the {classes} classes of {data.name} has no other left for "
+                "its dustbin: lower scheme.classes_each."
             )
 
     def tutor(self, job: "Job") -> Tutor:

@@ -11,7 +11,7 @@ from limbeck.data.joined import Joined, joined
 from limbeck.errors import LimbeckError
 from limbeck.models import Model
 from limbeck.recipes.course import Course
-from limbeck.recipes.schemes.base import MANY, SchemeRecipe
+from limbeck.recipes.schemes.base import MANY, ClassName, SchemeRecipe
 from limbeck.recipes.setup import GivenData, open_transfer_set
 from limbeck.recipes.together import every_teacher
 from limbeck.recipes.tutor import Tutor
@@ -43,7 +43,7 @@ class MergedRecipe(SchemeRecipe):
     """Data of the second teacher and of those after it, as `--data` names data."""
     prefixes: list[str] | None = None
     """Put before the class names of each teacher, where one name means different things."""
-    names: list[dict[str, str]] | None = None
+    names: list[dict[ClassName, ClassName]] | None = None
     """For each teacher, its class names as the union is to have them: `[{automobile: car}, {}]`."""
     unlabelled: Literal["all", "confident"] = "all"
     """Who teaches samples without a label: all teachers, or the most confident one."""

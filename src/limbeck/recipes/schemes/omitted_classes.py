@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -16,7 +16,7 @@ from limbeck.models import Model
 from limbeck.models.shifted import shifted
 from limbeck.recipes.course import Course
 from limbeck.recipes.measuring import device_of
-from limbeck.recipes.schemes.base import MANY, SchemeRecipe
+from limbeck.recipes.schemes.base import MANY, ClassName, SchemeRecipe
 from limbeck.train import Run
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class OmittedClassesRecipe(SchemeRecipe):
     teachers: ClassVar[tuple[int, int]] = (1, MANY)
 
     name: Literal["OmittedClasses"] = "OmittedClasses"
-    classes: list[Annotated[str, Field(coerce_numbers_to_str=True)]] = Field(default_factory=list)
+    classes: list[ClassName] = Field(default_factory=list)
     """Classes to leave out of the transfer set."""
     correct: bool = True
     """Add to the logits of these classes what scores best on validation."""

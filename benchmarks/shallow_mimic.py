@@ -21,6 +21,7 @@ Budget: 35 minutes of one core. It can be killed and started again: it resumes b
 """
 
 import argparse
+import math
 import os
 import statistics
 import sys
@@ -207,8 +208,8 @@ def speeds(setting: Setting, known: Teacher, seeds: int) -> dict[str, Any]:
     """Return both wide nets' ways to the targets, each at the rate that is best for it on another seed."""
     found: dict[str, Any] = {}
     for spec in (FACTORED, WIDE):
-        tried = [speed_of(setting, known, spec, lr, CHOOSING_SEED) for lr in RATES]
-        best = min(tried, key=lambda each: each["loss"][-1])["lr"]
+        tried = [_tried(setting, known, spec, lr) for lr in RATES]
+        best = min(tried, key=lambda each: each["loss"][-1] if each["loss"] else math.inf)["lr"]
         runs = [speed_of(setting, known, spec, best, seed) for seed in range(seeds)]
         found[spec] = {
             "parameters": _parameters(setting.net(spec, 0)),
@@ -218,6 +219,15 @@ def speeds(setting: Setting, known: Teacher, seeds: int) -> dict[str, Any]:
         }
         print(f"{spec} at {best}: {[(each['steps_to_loss'], each['steps_to_accuracy']) for each in runs]}")
     return {"nets": found, "time_of_20_steps": _timed(setting, known)}
+
+
+def _tried(setting: Setting, known: Teacher, spec: str, lr: float) -> dict[str, Any]:
+    """Return a rate's run on the seed that rates are chosen by; no losses where it is too high to learn by."""
+    try:
+        return speed_of(setting, known, spec, lr, CHOOSING_SEED)
+    except LimbeckError as error:
+        print(f"{spec} at {lr}: {error}", flush=True)
+        return {"lr": lr, "seed": CHOOSING_SEED, "loss": [], "stopped": str(error)}
 
 
 def _timed(setting: Setting, known: Teacher) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from limbeck.errors import LimbeckError, did_you_mean
 from limbeck.functional import convex_weights, full_precision, least_logits, likeliest_logits
 from limbeck.losses import KD, DistillationLoss
-from limbeck.schemes.joined import joined
+from limbeck.processes import joined
 from limbeck.schemes.peers import Peers
 from limbeck.schemes.schedule import Schedule
 from limbeck.schemes.term import Term

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from limbeck.errors import LimbeckError
-from limbeck.schemes.joined import joined
+from limbeck.processes import joined
 
 
 def last_read(teacher: object) -> str:

@@ -9,7 +9,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from limbeck.errors import LimbeckError
-from limbeck.schemes.joined import apart
+from limbeck.processes import apart
 from limbeck.schemes.term import Term, names_of
 from limbeck.types import Batch, Outputs
 

@@ -11,7 +11,7 @@ from limbeck.checks import between
 from limbeck.errors import LimbeckError
 from limbeck.functional import softened
 from limbeck.losses import KD, DistillationLoss, LogitRegression
-from limbeck.schemes.joined import apart
+from limbeck.processes import apart
 from limbeck.schemes.offline import Offline
 from limbeck.schemes.schedule import Schedule, value_at
 from limbeck.schemes.selection import (

@@ -8,7 +8,8 @@ from torch import Tensor, nn
 
 from limbeck.errors import LimbeckError
 from limbeck.losses import DistillationLoss
-from limbeck.schemes.joined import apart, joined, joined_context
+from limbeck.processes import apart, joined
+from limbeck.schemes.joined import joined_context
 from limbeck.schemes.schedule import Schedule, told, value_at
 from limbeck.types import Context, Outputs, Progress
 

@@ -66,6 +66,43 @@ def test_mistakes_are_counted_on_the_test_part(distilled, quick, capsys):
     assert f"it makes {told['new']} of its own." in line
 
 
+@pytest.mark.parametrize(
+    ("scheme", "teacher", "taught_by", "called"),
+    [
+        ({"name": "Assistant", "assistants": ["mlp:6"]}, "mlp:8", "assistant-1", "assistant"),
+        ({"name": "Assistant", "assistants": ["mlp:7", "mlp:6"]}, "mlp:8", "assistant-2", "last assistant"),
+        ({"name": "BornAgain", "generations": 2}, "mlp:8", "generation", "generation before"),
+        ({"name": "BornAgain"}, None, "generation", "generation before"),
+        ({"name": "BornAgain"}, "mlp:8", "teacher", "teacher"),
+    ],
+)
+def test_mistakes_are_those_of_whoever_taught(tmp_path, quick, capsys, scheme, teacher, taught_by, called):
+    """Of two students the better one, and its own teacher."""
+    settings = {"seeds": 2, "epochs": 2, "lr": 0.05, "limit": 200, "scheme": scheme}
+    distill(teacher, "mlp:4", "digits", tmp_path / "run", **settings)
+    assert main(["evaluate", str(tmp_path / "run")]) == 0
+    found, record = read(tmp_path / "run"), read(tmp_path / "run", "run.json")
+    assert found["taught_by"] == taught_by
+    wrong = round((1 - scores(found, taught_by)["accuracy"]) * found["data"]["test"])
+    assert found["mistakes"]["teacher"] == wrong == record["fidelity"]["mistakes"]["teacher"]
+    assert found["fidelity"]["agreement"] == pytest.approx(record["fidelity"]["agreement"], abs=1e-6)
+    told = " ".join(capsys.readouterr().out.split())
+    assert f"Fidelity: {called} and student agree on" in told
+    assert f"Of the {called}'s {wrong} mistakes the student inherits" in told
+
+
+def test_an_assistant_of_a_teacher_from_python_is_measured(tmp_path, quick, capsys):
+    teacher = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    scheme = {"name": "Assistant", "assistants": ["mlp:6"]}
+    settings = {"seeds": 1, "epochs": 1, "limit": 200, "alone": False, "scheme": scheme}
+    distill(teacher, "mlp:4", "digits", tmp_path / "run", **settings)
+    assert main(["evaluate", str(tmp_path / "run")]) == 0
+    assert "The teacher is left out." in capsys.readouterr().out
+    found = read(tmp_path / "run")
+    assert [each["role"] for each in found["models"]] == ["assistant-1", "student"]
+    assert found["mistakes"]["samples"] == found["data"]["test"]
+
+
 def test_a_teacher_without_mistakes_is_told_so():
     told = {"teacher": 0, "new": 3, "samples": 10}
     assert _told_mistakes(told) == "The teacher makes no mistake on these samples; the student makes 3."

@@ -102,8 +102,8 @@ def _assignment(name: str, value: Any) -> str:
     return f"scheme.{name}={json.dumps(value)}"
 
 
-TAUGHT_BY_ANOTHER = {"Assistant", "DataDistillation"}
-"""The record has the fidelity to whoever taught: the last assistant, or the teacher's answer to several transforms."""
+TAUGHT_BY = {"Assistant": "assistant-2", "BornAgain": "generation"}
+"""Whose mistakes the student may inherit, where that is not the teacher."""
 
 ONE, TWO = ("mlp:8",), ("mlp:8", "mlp:6")
 MAPS = "cnn:4-6"
@@ -361,17 +361,23 @@ def test_a_run_is_measured_again_as_it_was(case, folder, capsys):
     told = " ".join(capsys.readouterr().out.split())
     found, record = read(folder, "evaluation.json"), read(folder)
     assert "no longer what the run read" not in told
-    recorded = {each["role"]: each for each in record["models"] if each["part"] == "all"}  # the last of each
+    whole = [each for each in record["models"] if each["part"] == "all" and each["networks"] == 1]
+    recorded = {each["role"]: each for each in whole}  # the last of each
     for each in found["models"]:
+        same = recorded[each["role"].partition("-")[0]]
         for name, value in each["scores"].items():
-            assert value == pytest.approx(recorded[each["role"]]["scores"][name]["mean"], abs=1e-5), name
-        assert each["parameters"] == recorded[each["role"]]["parameters"]
+            assert value == pytest.approx(same["scores"][name]["mean"], abs=1e-5), name
+        assert each["parameters"] == same["parameters"]
     measured = {each["role"] for each in found["models"]}
     assert "student" in measured
     assert ("teacher" in measured) == ("teacher" in recorded and "The teacher is left out." not in told)
-    if found["fidelity"] and case.name not in TAUGHT_BY_ANOTHER:
+    assert found["taught_by"] == (TAUGHT_BY.get(case.name, "teacher") if found["fidelity"] else None)
+    assert case.name not in TAUGHT_BY or found["fidelity"]
+    if found["fidelity"]:
         assert found["fidelity"]["agreement"] == pytest.approx(record["fidelity"]["agreement"], abs=1e-6)
         assert found["fidelity"]["kl"] == pytest.approx(record["fidelity"]["kl"], abs=1e-5)
+        counts = {key: found["mistakes"][key] for key in record["fidelity"]["mistakes"]}
+        assert counts == record["fidelity"]["mistakes"]
 
 
 def test_a_runs_page_is_written_again_and_its_sources_are_cited(case, folder, capsys, without_figures):

@@ -38,6 +38,12 @@ def test_mistakes_are_those_of_whoever_taught(scheme_run):
     assert several.owner == "those of the teachers together"
 
 
+def test_mistakes_of_a_generation_are_those_of_the_one_before(scheme_run):
+    born = told(scheme_run("BornAgain"))
+    assert "mistakes of the generation before on" in born.mistakes.sentence
+    assert born.owner == "those of the generation before"
+
+
 def test_nothing_is_told_without_a_teacher(scheme_run):
     assert told(scheme_run("Mutual")) is None
 

@@ -195,8 +195,9 @@ def _run(job: Job, folder: Path, show: Show, trainings: int) -> Distilled:
             students.append(recipe.train_student(job, tutor, seed))
     measured = job.measured["student"]
     assert isinstance(measured, Measured)
-    chosen = students[best_of(measured.validation, job.task.higher_is_better)]
-    record = _record(job, tutor, chosen)
+    number = best_of(measured.validation, job.task.higher_is_better)
+    chosen, taught = students[number], recipe.taught(job, tutor, job.seeds[number])
+    record = _record(job, tutor, taught, chosen)
     if processes()[0] == 0:
         _write(job, record, chosen)
     wait_for_all()
@@ -215,7 +216,7 @@ def _summary(job: Job) -> str:
     return f"{told_data(job.data)}\n{what}{named}, {seeds}."
 
 
-def _record(job: Job, tutor: Tutor | None, chosen: Model) -> RunRecord:
+def _record(job: Job, tutor: Tutor | None, taught: Tutor | None, chosen: Model) -> RunRecord:
     entries = {
         key: facts(each, _example(job, each))
         for key, each in job.measured.items()
@@ -240,7 +241,7 @@ def _record(job: Job, tutor: Tutor | None, chosen: Model) -> RunRecord:
             "teacher_trained_here": tutor is not None and tutor.trained_here,
             "selection": "best validation epoch" if chosen_by_validation else "last epoch",
         },
-        fidelity=None if tutor is None else _fidelity(job, tutor, chosen),
+        fidelity=None if taught is None else _fidelity(job, taught, chosen),
         teacher_forwards=job.teacher_forwards,
         teacher_precision=None if tutor is None else tutor.precision(),
         history=job.history,

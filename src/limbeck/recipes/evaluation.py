@@ -73,6 +73,7 @@ def evaluate_run(
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "data": _data_facts(finished, opened, own=data is None),
         "models": measured,
+        "taught_by": finished.taught_by if followed else None,
         "fidelity": {"agreement": followed.agreement, "kl": _finite(followed.kl)} if followed else None,
         "mistakes": followed.mistakes.to_dict() if followed and followed.mistakes else None,
         "environment": environment(),
@@ -83,15 +84,17 @@ def evaluate_run(
 
 
 def _models(finished: Finished, data: Data, task: Task, console: Console) -> dict[str, Model]:
-    """Return what can be measured: the run's result, and the teacher wherever it came from."""
+    """Return what can be measured: the run's result, the teacher wherever it came from, and whoever else taught."""
     models = {}
-    if finished.has("teacher"):
-        models["teacher"] = finished.model("teacher", data)
-    elif isinstance(finished.config, DistillConfig) and finished.config.teacher is not None:
+    if isinstance(finished.config, DistillConfig) and finished.config.teacher is not None:
         try:
-            models["teacher"] = finished.teacher(data, task)
+            models["teacher"] = finished.first_teacher(data, task)
         except LimbeckError as error:  # it lies outside the run, which is whole without it
+            if finished.has("teacher"):
+                raise
             say(console, f"The teacher is left out. {error}")
+    if finished.has(finished.taught_by):
+        models[finished.taught_by] = finished.model(finished.taught_by, data)
     return {**models, finished.result: finished.model(finished.result, data)}
 
 
@@ -126,15 +129,16 @@ def _measured(role: str, model: Model, data: Data, task: Task, device: torch.dev
 def _fidelity(
     finished: Finished, models: dict[str, Model], data: Data, task: Task, device: torch.device
 ) -> Fidelity | None:
-    if not {"teacher", "student"} <= set(models) or not isinstance(finished.config, DistillConfig):
+    if not {finished.taught_by, "student"} <= set(models) or not isinstance(finished.config, DistillConfig):
         return None
-    teacher, student = models["teacher"], models["student"]
+    teacher, student = models[finished.taught_by], models["student"]
     frozen = Frozen(teacher.module, precision=finished.config.teacher_precision)
     frozen.calibrate(Reader(data, {"teacher": teacher.inputs}).few(64).to(device), task)
+    answering = finished.config.recipe().answering(frozen)
     reader = Reader(data, {"student": student.inputs, "teacher": teacher.inputs})
     return fidelity(
         predictor(student.module, task),
-        lambda batch: frozen(batch, task),
+        lambda batch: answering(batch, task),
         reader.whole(data.test),
         task,
         device=device,
@@ -158,9 +162,9 @@ def _print(found: dict[str, Any], folder: Path, task: Task, console: Console) ->
     title = f"{data['test']:,} test samples of {data['name']}"
     show_table(console, ["", *heads], _rows(models, task), title)
     if found["fidelity"]:
-        say(console, _told(found["fidelity"], task))
+        say(console, _told(found["fidelity"], task, _called(found["taught_by"])))
     if found["mistakes"]:
-        say(console, _told_mistakes(found["mistakes"]))
+        say(console, _told_mistakes(found["mistakes"], _called(found["taught_by"])))
     say(console, f"Written: {folder / 'evaluation.json'}")
 
 
@@ -184,27 +188,34 @@ def _rows(models: list[dict[str, Any]], task: Task) -> list[list[str]]:
     ]
 
 
-def _told(found: dict[str, float | None], task: Task) -> str:
+def _called(role: str) -> str:
+    """Return what the network that taught is called."""
+    if role.startswith("assistant"):
+        return "assistant" if role == "assistant-1" else "last assistant"
+    return "generation before" if role == "generation" else role
+
+
+def _told(found: dict[str, float | None], task: Task, tutor: str) -> str:
     if task.name == "regression":
         return (
-            "Fidelity: mean squared difference from the teacher's values "
+            f"Fidelity: mean squared difference from the {tutor}'s values "
             f"{formats.score('mse', found['kl'])} (standardised)."
         )
     return (
-        f"Fidelity: teacher and student agree on {formats.score('agreement', found['agreement'])} of the samples; "
+        f"Fidelity: {tutor} and student agree on {formats.score('agreement', found['agreement'])} of the samples; "
         f"KL {formats.score('kl', found['kl'])} nats."
     )
 
 
-def _told_mistakes(found: dict[str, Any]) -> str:
-    """Say in a sentence what became of the teacher's mistakes."""
+def _told_mistakes(found: dict[str, Any], tutor: str = "teacher") -> str:
+    """Say in a sentence what became of the mistakes of whoever taught."""
     if not found["teacher"]:
-        return f"The teacher makes no mistake on these samples; the student makes {found['new']:,}."
+        return f"The {tutor} makes no mistake on these samples; the student makes {found['new']:,}."
     inherited, otherwise, corrected = (
         f"{found[part]:,} ({formats.share(found[part], found['teacher'])})"
         for part in ("inherited", "otherwise", "corrected")
     )
     return (
-        f"Of the teacher's {found['teacher']:,} mistakes the student inherits {inherited}, replaces {otherwise} by "
+        f"Of the {tutor}'s {found['teacher']:,} mistakes the student inherits {inherited}, replaces {otherwise} by "
         f"another mistake and corrects {corrected}; it makes {found['new']:,} of its own."
     )

@@ -102,14 +102,32 @@ class Finished:
         spec = f"run:{self.folder}#{role}"
         return open_model(spec, outputs=outputs, shape=data.shape, plugins=_paths(self.plugins), role=role)
 
+    @property
+    def taught_by(self) -> str:
+        """What the run calls the network that taught its student: ``teacher``, ``assistant-2``, ``generation``."""
+        if isinstance(self.config, TrainConfig):
+            return "model"
+        return self.config.recipe().taught_by(self.config)
+
     def teacher(self, data: Data, task: Task) -> Model:
-        """Open the teacher that taught in this run; of a run that trained one model, that model.
+        """Open the network that taught this run's student; of a run that trained one model, that model.
 
         Raises:
             LimbeckError: the teacher was a Python object, or cannot be found any more.
         """
-        if isinstance(self.config, TrainConfig):
-            return self.model("model", data)
+        return (
+            self.model(self.taught_by, data)
+            if self.taught_by != "teacher"
+            else self.first_teacher(data, task)
+        )
+
+    def first_teacher(self, data: Data, task: Task) -> Model:
+        """Open the teacher that the run was given or trained first.
+
+        Raises:
+            LimbeckError: as :meth:`teacher`; the run had none.
+        """
+        assert isinstance(self.config, DistillConfig)
         if self.has("teacher"):
             return self.model("teacher", data)
         spec, weights, pretrained, size = self.config.recipe().teacher_spec(self.config)

@@ -112,6 +112,10 @@ class Tutor:
 
 def tutor(record: RunRecord) -> Tutor | None:
     """Return whom the student is measured against as its teacher; None where it had none."""
+    generations = any(each.role == "generation" and each.networks == 1 for each in record.models)
+    born_again = record.scheme is not None and record.scheme.name == "BornAgain"
+    if born_again and record.fidelity and (generations or record.protocol.teacher is None):
+        return Tutor("the generation before", "those of the generation before")
     if record.protocol.teacher is None:
         return None
     assistants = sum(each.role == "assistant" for each in record.models)

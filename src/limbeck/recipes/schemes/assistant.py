@@ -34,6 +34,10 @@ class AssistantRecipe(SchemeRecipe):
                 "--set 'scheme.assistants=[cnn:16-32]'."
             )
 
+    def taught_by(self, config: "DistillConfig") -> str:
+        """Return the name of the last assistant."""
+        return f"assistant-{len(self.assistants)}"
+
     def tutor(self, job: "Job") -> Tutor:
         """Return the last assistant; all are distilled once, with the run's first seed."""
         before = super().tutor(job)

@@ -146,6 +146,32 @@ class SchemeRecipe(BaseModel):
             )
         return config.teacher, config.teacher_weights, config.teacher_pretrained, config.teacher_size
 
+    def taught_by(self, config: "DistillConfig") -> str:
+        """Return as what the run keeps the network that taught the student, where it keeps that one.
+
+        Args:
+            config: of the run.
+        """
+        return "teacher"
+
+    def answering(self, teacher: Teacher) -> Teacher:
+        """Return a network as it taught: as it is, unless the scheme asks it in a way of its own.
+
+        Args:
+            teacher: frozen.
+        """
+        return teacher
+
+    def taught(self, job: "Job", tutor: "Tutor | None", seed: int) -> "Tutor | None":
+        """Return who taught the student of one seed, against whom it is measured.
+
+        Args:
+            job: the run, all trained.
+            tutor: who teaches every seed.
+            seed: of the student.
+        """
+        return tutor
+
     def arranged(self, job: "Job") -> "Job":
         """Return the run with its networks in their places: as given, unless the scheme turns them round.
 

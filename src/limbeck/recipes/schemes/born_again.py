@@ -14,6 +14,7 @@ from limbeck.teachers import Ensemble
 from limbeck.train import Stage
 
 if TYPE_CHECKING:
+    from limbeck.recipes.config import DistillConfig
     from limbeck.recipes.job import Job
 
 APART = 1000
@@ -53,6 +54,22 @@ class BornAgainRecipe(SchemeRecipe):
         if self.ensemble:
             self._together(job, [*older, before], members)
         return course.model
+
+    def taught_by(self, config: "DistillConfig") -> str:
+        """Return what the last generation before the student is kept as; a teacher given taught the first student."""
+        return "teacher" if config.teacher and self.generations == 1 else "generation"
+
+    def taught(self, job: "Job", tutor: Tutor | None, seed: int) -> Tutor | None:
+        """Return the generation before the student, and keep it."""
+        if self.taught_by(job.config) == "teacher":
+            return tutor
+        keys = [
+            f"generation-{self.generations - 1}-{seed}",
+            f"alone-{seed}",
+        ]  # the first may be the student alone
+        model = next(job.trained[each] for each in keys if each in job.trained)
+        job.keep("generation", model)
+        return Tutor(job.frozen(model), {"teacher": model.inputs})
 
     def _first(self, job: "Job", seed: int) -> Tutor:
         """Return the generation that has no teacher: the student alone, where that was trained."""

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from limbeck.recipes.schemes.semi_supervised import SemiSupervisedRecipe
 from limbeck.recipes.tutor import Tutor
-from limbeck.teachers import Transformed
+from limbeck.teachers import Teacher, Transformed
 
 if TYPE_CHECKING:
     from limbeck.recipes.job import Job
@@ -29,4 +29,8 @@ class DataDistillationRecipe(SemiSupervisedRecipe):
         """Return the teacher, asked about every transform."""
         found = super().tutor(job)
         assert found is not None
-        return Tutor(Transformed(found.teacher, self.transforms), found.inputs, found.trained_here)
+        return Tutor(self.answering(found.teacher), found.inputs, found.trained_here)
+
+    def answering(self, teacher: Teacher) -> Teacher:
+        """Return the teacher as it is asked about every transform."""
+        return Transformed(teacher, self.transforms)

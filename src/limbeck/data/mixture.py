@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from limbeck.data.part import ORDER, Batching, Reading, TrainingPart
+from limbeck.data.part import ORDER, Batching, Reading, TrainingPart, about_cycle, check_cycle
 from limbeck.data.seeding import role_seed, view_seed
 from limbeck.data.source import digest
 from limbeck.data.views import Views
@@ -29,9 +29,11 @@ class Mixture:
         labelled: (N,) int64, samples with a label.
         unlabelled: (M,) int64, samples without.
         ratio: unlabelled samples for each labelled one.
+        cycle: how many views of a sample there are: later passes see them again, in new orders. ``None`` draws a new
+            one in every pass.
 
     Raises:
-        LimbeckError: none of one kind; a ratio that is not above 0 and finite.
+        LimbeckError: none of one kind; a ratio that is not above 0 and finite; a cycle of less than one view.
 
     Example:
         >>> from limbeck.data import Views, open_data, without_labels
@@ -46,6 +48,7 @@ class Mixture:
     labelled: Tensor
     unlabelled: Tensor
     ratio: float = 1.0
+    cycle: int | None = None
 
     def __post_init__(self) -> None:
         if not len(self.labelled) or not len(self.unlabelled):
@@ -55,6 +58,7 @@ class Mixture:
                 "--unlabelled, or let some of the labels be hidden with --labels."
             )
         _check_ratio(self.ratio)
+        check_cycle(self.cycle)
 
     @property
     def indices(self) -> Tensor:
@@ -66,7 +70,8 @@ class Mixture:
 
     def fingerprint(self) -> str:
         """Return a sha256 (hex) of what is read, how it is seen and how it is mixed."""
-        return digest([self.views.fingerprint(), self.labelled, self.unlabelled, str(float(self.ratio))])
+        parts = [self.views.fingerprint(), self.labelled, self.unlabelled, str(float(self.ratio))]
+        return digest([*parts, *about_cycle(self.cycle)])
 
     def steps(self, epoch: int, batching: Batching) -> list[list[Reading]]:
         """Return an epoch's optimizer steps, each a list of batches (see :class:`TrainingPart`).
@@ -76,7 +81,7 @@ class Mixture:
         """
         sizes = self._sizes(batching)
         streams = [
-            passes(indices, epoch, [size[kind] for size in sizes], role_seed(batching.seed, name))
+            passes(indices, epoch, [size[kind] for size in sizes], role_seed(batching.seed, name), self.cycle)
             for kind, (name, indices) in enumerate(
                 (("labelled", self.labelled), ("unlabelled", self.unlabelled))
             )
@@ -116,9 +121,10 @@ class Repeated:
         views: gives the batches.
         indices: (N,) int64, the samples.
         like: the part whose batches are filled.
+        cycle: how many views of a sample there are, as for :class:`Mixture`.
 
     Raises:
-        LimbeckError: there are no samples.
+        LimbeckError: there are no samples; a cycle of less than one view.
 
     Example:
         >>> from limbeck.data import Views, open_data, without_labels
@@ -132,22 +138,25 @@ class Repeated:
     views: Views
     indices: Tensor
     like: TrainingPart
+    cycle: int | None = None
 
     def __post_init__(self) -> None:
         if not len(self.indices):
             raise LimbeckError("There are no samples to repeat: give a part that has some.")
+        check_cycle(self.cycle)
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def fingerprint(self) -> str:
         """Return a sha256 (hex) of what is read, how it is seen and how often."""
-        return digest([self.views.fingerprint(), self.indices, self.like.fingerprint()])
+        parts = [self.views.fingerprint(), self.indices, self.like.fingerprint()]
+        return digest([*parts, *about_cycle(self.cycle)])
 
     def steps(self, epoch: int, batching: Batching) -> list[list[Reading]]:
         """Return an epoch's optimizer steps, each a list of batches (see :class:`TrainingPart`)."""
         sizes = [len(batch) for step in self.like.steps(0, batching) for batch in step]
-        batches = passes(self.indices, epoch, sizes, role_seed(batching.seed, "labelled"))
+        batches = passes(self.indices, epoch, sizes, role_seed(batching.seed, "labelled"), self.cycle)
         return _accumulated(batches, batching.accumulate)
 
 
@@ -180,17 +189,20 @@ def divided(batch_size: int, ratio: float, world: int = 1) -> tuple[int, int]:
     return labelled, unlabelled
 
 
-def passes(indices: Tensor, epoch: int, sizes: list[int], seed: int) -> list[Reading]:
+def passes(
+    indices: Tensor, epoch: int, sizes: list[int], seed: int, cycle: int | None = None
+) -> list[Reading]:
     """Return an epoch's batches out of an endless stream: pass after pass over ``indices``, each in its own order.
 
     An epoch takes up where the one before left off, so over many epochs no sample is seen more than once more often
-    than another. The view of a sample is the number of the pass.
+    than another. The view of a sample is the number of the pass, counted in a cycle where there is one.
 
     Args:
         indices: (N,) int64, the samples.
         epoch: counts from 0.
         sizes: of the batches, the same in every epoch.
         seed: of the stream's order.
+        cycle: after how many passes views come again, or ``None``.
 
     Example:
         >>> second = passes(torch.arange(4), epoch=1, sizes=[3, 3], seed=0)
@@ -203,7 +215,8 @@ def passes(indices: Tensor, epoch: int, sizes: list[int], seed: int) -> list[Rea
     for number in range(first, first + math.ceil((skipped + total) / count)):
         generator = torch.Generator().manual_seed(view_seed(seed, ORDER, number))
         orders.append(indices[torch.randperm(count, generator=generator)])
-        views.append(torch.full((count,), number, dtype=torch.int64))
+        drawn = number if cycle is None else number % cycle
+        views.append(torch.full((count,), drawn, dtype=torch.int64))
     index = torch.cat(orders)[skipped : skipped + total]
     view = torch.cat(views)[skipped : skipped + total]
     return [Reading(*pair) for pair in zip(torch.split(index, sizes), torch.split(view, sizes), strict=True)]

@@ -93,24 +93,34 @@ class Part:
     Args:
         views: gives the batch for a list of (sample index, view) pairs.
         indices: (N,) int64, the samples of this part.
+        cycle: how many views of a sample there are: later epochs see them again, in new orders. ``None`` draws a new
+            one in every epoch.
+
+    Raises:
+        LimbeckError: a cycle of less than one view.
 
     Example:
         >>> from limbeck.data import open_data
         >>> from limbeck.data.views import Views
         >>> data = open_data("digits")
-        >>> len(Part(Views.plain(data), data.test)) == len(data.test)
-        True
+        >>> part = Part(Views.plain(data), data.test, cycle=4)
+        >>> part.steps(6, Batching(64))[0][0].view[:3].tolist()
+        [2, 2, 2]
     """
 
     views: Views
     indices: Tensor
+    cycle: int | None = None
+
+    def __post_init__(self) -> None:
+        check_cycle(self.cycle)
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def fingerprint(self) -> str:
         """Return a sha256 (hex) of what is read and how it is seen."""
-        return digest([self.views.fingerprint(), self.indices])
+        return digest([self.views.fingerprint(), self.indices, *about_cycle(self.cycle)])
 
     def steps(self, epoch: int, batching: Batching) -> list[list[Reading]]:
         """Return an epoch's optimizer steps (see :func:`steps_of_epoch`); the view is the epoch's number."""
@@ -122,7 +132,8 @@ class Part:
             batching.accumulate,
             batching.smallest,
         )
-        return [[Reading(batch, torch.full_like(batch, epoch)) for batch in step] for step in steps]
+        view = epoch if self.cycle is None else epoch % self.cycle
+        return [[Reading(batch, torch.full_like(batch, view)) for batch in step] for step in steps]
 
 
 def steps_of_epoch(
@@ -170,3 +181,21 @@ def refuse_few(samples: int, smallest: int) -> None:
             f"Training needs batches of at least {max(1, smallest)} samples, but there are only {samples}: "
             "give more data."
         )
+
+
+def check_cycle(cycle: int | None) -> None:
+    """Refuse a cycle that is not a whole number of views, at least one.
+
+    Raises:
+        LimbeckError: it is not.
+    """
+    if cycle is not None and (isinstance(cycle, bool) or not isinstance(cycle, int) or cycle < 1):
+        raise LimbeckError(
+            f"A cycle of views is a whole number of at least 1, not {cycle!r}: give None to draw a new view in every "
+            "epoch."
+        )
+
+
+def about_cycle(cycle: int | None) -> list[str]:
+    """Return what a fingerprint says of a cycle: nothing where there is none, as before there were cycles."""
+    return [] if cycle is None else [f"cycle of {cycle} views"]

@@ -131,29 +131,45 @@ class Reader:
     def _inputs(self) -> Any:
         return next(iter(self.inputs.values())) if len(self.inputs) == 1 else dict(self.inputs)
 
-    def feed(self, augment: str | Mapping[str, str] | None, seed: int, ratio: float | None = None) -> Feed:
+    def feed(
+        self,
+        augment: str | Mapping[str, str] | None,
+        seed: int,
+        ratio: float | None = None,
+        *,
+        cycle: int | None = None,
+    ) -> Feed:
         """Return the augmented training part, samples without labels mixed in, and the plain validation part.
 
         Args:
             augment: name of the augmentation; one for each role gives each a draw of its own.
             seed: of the views.
             ratio: samples without labels for each with one; in proportion to their numbers, 7 at most, unless told.
+            cycle: how many views of a sample there are; in every epoch a new one unless told.
         """
-        return Feed(self._mixed(self._views(augment, seed), ratio), self._validation())
+        return Feed(self._mixed(self._views(augment, seed), ratio, cycle), self._validation())
 
-    def labelled_feed(self, augment: str | Mapping[str, str] | None, seed: int, ratio: float | None) -> Feed:
+    def labelled_feed(
+        self,
+        augment: str | Mapping[str, str] | None,
+        seed: int,
+        ratio: float | None,
+        *,
+        cycle: int | None = None,
+    ) -> Feed:
         """Return what a student without a teacher reads: labelled samples alone, in as many steps as with the rest."""
         views = self._views(augment, seed)
-        mixed = self._mixed(views, ratio)
-        whole = isinstance(mixed, Part)
-        return Feed(mixed if whole else Repeated(views, self.data.train, mixed), self._validation())
+        mixed = self._mixed(views, ratio, cycle)
+        if not isinstance(mixed, Part):
+            mixed = Repeated(views, self.data.train, mixed, cycle)
+        return Feed(mixed, self._validation())
 
-    def _mixed(self, views: Views, ratio: float | None) -> TrainingPart:
+    def _mixed(self, views: Views, ratio: float | None, cycle: int | None) -> TrainingPart:
         labelled, unlabelled = self.data.train, self.data.unlabelled
         if not len(unlabelled):
-            return Part(views, labelled)
+            return Part(views, labelled, cycle)
         usual = min(MOST_UNLABELLED, len(unlabelled) / len(labelled))
-        return Mixture(views, labelled, unlabelled, usual if ratio is None else ratio)
+        return Mixture(views, labelled, unlabelled, usual if ratio is None else ratio, cycle)
 
     def _validation(self) -> Part | None:
         return self.part(self.data.validation) if len(self.data.validation) else None

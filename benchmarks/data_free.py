@@ -205,8 +205,9 @@ def main() -> int:
             "gain over noise": asdict(gain),
             "settings": {
                 "data": "digits", "teacher": f"cnn of {TEACHER}, depth {DEPTH}", "student": f"cnn of {STUDENT}",
-                "noise": DIMENSIONS, "generator width": WIDTH, "batch": BATCH, "lr": {"labels": LABELS_LR, "noise": NOISE_LR},
-                "steps": arguments.epochs * STEPS_IN_EPOCH, "with statistics": asdict(CHOSEN), "as published": asdict(PUBLISHED_WAY),
+                "noise": DIMENSIONS, "generator width": WIDTH, "batch": BATCH,
+                "steps": arguments.epochs * STEPS_IN_EPOCH, "lr": {"labels": LABELS_LR, "noise": NOISE_LR},
+                "with statistics": asdict(CHOSEN), "as published": asdict(PUBLISHED_WAY),
             },
         },
     )  # fmt: skip

@@ -263,6 +263,7 @@ def test_brackets_in_names_are_no_markup(limbeck, photos, name):
     assert f"on folder:{name}/of" in trained.out
     assert f"Report: {out}/report.html" in trained.out
     assert f"run:{out}" in trained.out
+    assert "of the training time was spent waiting for data" in trained.out
     assert f"Wrote {out}/report.html" in limbeck("report", out).out
 
 
@@ -271,3 +272,4 @@ def test_a_record_says_what_the_folder_holds(distilled):
     record = json.loads((distilled / "run.json").read_text())
     assert record["kind"] == "distill"
     assert [each["role"] for each in record["models"]] == ["teacher", "alone", "student"]
+    assert 0 < record["cost"]["waiting"] < 1

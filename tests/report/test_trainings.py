@@ -1,8 +1,9 @@
 import pytest
 
+from limbeck.report import write_report
 from limbeck.report.procedure import Bias, Privacy
 from limbeck.report.record import read_run
-from limbeck.report.spending import overhead, spending
+from limbeck.report.spending import overhead, spending, waiting
 from limbeck.report.trainings import bias_classes, bias_rows, privacy_claim, privacy_rows, trainings
 
 SPACE = "\N{NO-BREAK SPACE}"
@@ -87,6 +88,40 @@ def test_peers_share_the_students_time(scheme_run):
 def test_networks_on_the_way_count_as_distilling(scheme_run):
     spent = {"teacher": 50.0, "assistant-1": 4.0, "assistant-2": 4.0, "alone": 4.0, "student": 4.0}
     assert "3.0× the time" in overhead(seconds(scheme_run("Assistant"), **spent))
+
+
+@pytest.mark.parametrize(
+    ("share", "student", "told"),
+    [
+        (0.03, 300.0, "3 % of the student's training time was spent waiting for data."),
+        (
+            0.47,
+            300.0,
+            "47 % of the student's training time was spent waiting for data: more loading processes (--workers) "
+            "may shorten it.",
+        ),
+        (
+            0.47,
+            3.0,
+            "47 % of the student's training time was spent waiting for data.",
+        ),  # in steps of a millisecond
+        (0.0, 300.0, "0 % of the student's training time was spent waiting for data."),
+        (None, 300.0, ""),
+    ],
+)
+def test_waiting_is_told_with_a_remedy_where_it_is_much(new_run, share, student, told):
+    folder = new_run(
+        cost={"seconds": {"student": student}, "teacher_forwards": 0, "student_steps": 540, "waiting": share}
+    )
+    assert waiting(read_run(folder)).replace(SPACE, " ") == told
+    page = write_report(folder).read_text(encoding="utf-8").replace(SPACE, " ")
+    assert ("waiting for data" in page) == bool(told)
+
+
+def test_waiting_of_a_model_trained_by_itself(new_run):
+    cost = {"seconds": {"model": 300.0}, "teacher_forwards": 0, "student_steps": 540, "waiting": 0.5}
+    told = waiting(read_run(new_run(kind="train", cost=cost))).replace(SPACE, " ")
+    assert told.startswith("50 % of the training time was spent waiting for data: ")
 
 
 def bias(classes, before, after, **changes):

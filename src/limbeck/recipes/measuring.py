@@ -27,6 +27,7 @@ class Measured:
         last: the same at the last epoch.
         validation: validation scores of the selected epochs.
         seconds: training time over all seeds.
+        waiting: of it, what was spent waiting for data.
         steps: optimizer steps of one training.
         stage: number of its stage, or of the network among those of its role.
         part: the part of the data that it was made for.
@@ -43,6 +44,7 @@ class Measured:
     stage: int = 0
     part: str = "all"
     reads: str = ""
+    waiting: float = 0.0
 
     def values(self, metric: str) -> list[float]:
         """Return a test score for each seed."""
@@ -66,6 +68,7 @@ class Measured:
             model.module.load_state_dict(kept)
         self.validation.append(run.best_score)
         self.seconds += run.seconds
+        self.waiting += run.waiting
         self.steps = run.steps
 
 

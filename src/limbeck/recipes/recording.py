@@ -82,6 +82,7 @@ def make_record(
                     (each.steps for role, each in measured.items() if role in ("alone", "student", "model")),
                     default=0,
                 ),
+                "waiting": _waiting(measured),
             },
             "environment": environment(),
             "teacher_precision": teacher_precision,
@@ -106,6 +107,14 @@ def _stages(history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         entry["epochs"] += 1
         entry["steps"] = row["step"]
     return [{key: value for key, value in each.items() if key != "first"} for each in found.values()]
+
+
+def _waiting(measured: Mapping[str, Measured | Composite]) -> float | None:
+    """Return the share of the result's training time that was spent waiting for data."""
+    found = measured.get("student", measured.get("model"))
+    if not isinstance(found, Measured) or not found.seconds:
+        return None
+    return min(1.0, found.waiting / found.seconds)
 
 
 def _data_facts(data: Data) -> dict[str, Any]:

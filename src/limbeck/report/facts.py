@@ -183,3 +183,5 @@ class Cost(Piece):
     """Samples passed through the teacher while distilling, summed over seeds."""
     student_steps: NonNegativeInt
     """Optimizer steps of one student."""
+    waiting: Number = None
+    """Share of the student's training time spent waiting for data, 0 to 1; null where nothing was measured."""

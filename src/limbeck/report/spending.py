@@ -7,7 +7,12 @@ from limbeck.report import formats
 from limbeck.report.record import RunRecord
 from limbeck.report.roles import MOST_ALIKE, family, has_several_teachers, network_title
 
-__all__ = ["Bar", "overhead", "spending"]
+__all__ = ["Bar", "overhead", "spending", "waiting"]
+
+MUCH = 0.2
+"""Share of the training time from which waiting for data is worth a remedy."""
+HANDED_OVER = 0.005
+"""Seconds a step: less is about what it takes to hand a batch from a loading process to the training."""
 
 
 @dataclass(frozen=True)
@@ -60,3 +65,17 @@ def overhead(record: RunRecord) -> str:
     if not seconds.get("alone") or not distilled:
         return ""
     return f"Distilling took {formats.times(distilled / seconds['alone'])} the time of training the same student alone."
+
+
+def waiting(record: RunRecord) -> str:
+    """Say how much of the student's training time was spent waiting for data, and what to do where it is much."""
+    share = record.cost.waiting
+    if share is None:
+        return ""
+    whose = "student's training" if "student" in record.cost.seconds else "training"
+    told = f"{formats.share(share, 1)} of the {whose} time was spent waiting for data"
+    seconds = record.cost.seconds.get("student", record.cost.seconds.get("model", 0.0))
+    steps = max(1, record.cost.student_steps * len(record.seeds))
+    if share > MUCH and share * seconds / steps > HANDED_OVER:
+        told += ": more loading processes (--workers) may shorten it"
+    return f"{told}."

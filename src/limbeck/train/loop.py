@@ -21,6 +21,7 @@ from limbeck.train.ledger import Ledger
 from limbeck.train.optim import clip, make_optimizers, set_lr
 from limbeck.train.plan import Plan
 from limbeck.train.state import State
+from limbeck.train.waiting import timed
 from limbeck.train.watch import Watcher
 from limbeck.types import Progress
 
@@ -39,6 +40,7 @@ class Run:
         samples: samples trained on, counted once for each time.
         seconds: wall time, over all sittings where it was resumed.
         teacher_forwards: samples that a teacher was run on; several networks, or several transforms, count each.
+        waiting: seconds of these in which training waited for data, the mean over processes.
     """
 
     model: nn.Module
@@ -50,6 +52,7 @@ class Run:
     samples: int
     seconds: float
     teacher_forwards: int = 0
+    waiting: float = 0.0
 
 
 def fit(
@@ -158,7 +161,7 @@ class _Training:
         self.scheme.train()
         if state.step_in_epoch == 0:
             self.ledger.start()
-        for step in self.train.epoch(epoch, state.step_in_epoch):
+        for step in timed(self.train.epoch(epoch, state.step_in_epoch), state.wait):
             asked = self.asked()
             parts = self.step(step.shares, self.plan.lr_at(progress.step, progress.total_steps))
             progress.step += 1
@@ -261,6 +264,7 @@ class _Training:
             samples=state.samples,
             seconds=state.seconds,
             teacher_forwards=state.teacher_forwards,
+            waiting=state.waiting,
         )
 
 

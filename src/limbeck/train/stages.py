@@ -53,7 +53,7 @@ def fit_stages(
         label: what the history and the watchers call this training.
 
     Returns:
-        The last stage's model, with history, steps, samples and seconds of all.
+        The last stage's model, with history and all that is counted of all.
 
     Raises:
         LimbeckError: shares that do not sum to one; fewer epochs than stages.
@@ -104,6 +104,7 @@ def fit_stages(
         samples=sum(run.samples for run in runs),
         seconds=sum(run.seconds for run in runs),
         teacher_forwards=sum(run.teacher_forwards for run in runs),
+        waiting=sum(run.waiting for run in runs),
     )
 
 

@@ -54,7 +54,9 @@ class State:
         self.stale = 0
         self.samples = 0
         self.teacher_forwards = 0
-        self.asked = 0  # of them, those of this process since they were last added up
+        self.waiting = 0.0
+        # of both, those of this process since they were last added up
+        self.asked, self.waited = 0, 0.0
         self.seconds = 0.0
         self.clock = time.perf_counter()
         self.ema = _averaged(scheme.deployable(), plan.ema) if plan.ema else None
@@ -94,10 +96,17 @@ class State:
         self.clock = now
         return self.seconds
 
+    def wait(self, seconds: float) -> None:
+        """Count seconds in which nothing was trained for want of data."""
+        self.waited += seconds
+
     def settle(self) -> None:
-        """Add up what every process asked its teacher."""
-        self.teacher_forwards += int(self.engine.gather(torch.tensor([self.asked])).sum())
-        self.asked = 0
+        """Add up what every process asked its teacher, and their mean of what they waited."""
+        own = torch.tensor([self.asked, self.waited], dtype=torch.float64)
+        asked, waited = self.engine.gather(own).unbind(-1)
+        self.teacher_forwards += int(asked.sum())
+        self.waiting += float(waited.mean())
+        self.asked, self.waited = 0, 0.0
 
     def save(self, optimizers: dict[str, torch.optim.Optimizer], ledger: Ledger) -> None:
         """Write ``last.pt``; a loss that is not finite is refused first, so the last good one stays."""
@@ -135,6 +144,7 @@ class State:
             "samples": self.samples,
             "teacher_forwards": self.teacher_forwards,
             "seconds": self.seconds,
+            "waiting": self.waiting,
         }
 
     def _settings(self) -> dict[str, Any]:
@@ -179,6 +189,7 @@ class State:
         self.history, self.best_score = saved["history"], saved["best_score"]
         self.stale, self.samples, self.seconds = saved["stale"], saved["samples"], saved["seconds"]
         self.teacher_forwards = saved["teacher_forwards"]
+        self.waiting = saved.get("waiting", 0.0)  # not told in older checkpoints
         if self.best_score is not None:
             if not (self.folder / "best.pt").exists():
                 raise LimbeckError(

@@ -40,6 +40,7 @@ class Run:
         samples: samples trained on, counted once for each time.
         seconds: wall time, over all sittings where it was resumed.
         teacher_forwards: samples that a teacher was run on; several networks, or several transforms, count each.
+        teacher_answers: samples that a teacher answered, also where its answers were kept from before.
         waiting: seconds of these in which training waited for data, the mean over processes.
     """
 
@@ -52,6 +53,7 @@ class Run:
     samples: int
     seconds: float
     teacher_forwards: int = 0
+    teacher_answers: int = 0
     waiting: float = 0.0
 
 
@@ -168,7 +170,7 @@ class _Training:
             state.step_in_epoch += 1
             self.ledger.add(progress.step, parts)
             state.samples += step.samples
-            state.asked += self.asked() - asked
+            state.ask(asked, self.asked())
             for watcher in self.watchers:
                 watcher.stepped(progress, self.ledger.latest, step.samples)
             if request.asked:
@@ -180,9 +182,11 @@ class _Training:
         state.step_in_epoch = 0
         progress.epoch = state.epoch
 
-    def asked(self) -> int:
-        """Return how many samples the teacher was run on by now, each network of several counted."""
-        return int(getattr(getattr(self.scheme, "teacher", None), "forwards", 0))
+    def asked(self) -> tuple[int, int]:
+        """Return how many samples the teacher was run on by now, each network of several counted, and answered."""
+        teacher = getattr(self.scheme, "teacher", None)
+        forwards = int(getattr(teacher, "forwards", 0))
+        return forwards, int(getattr(teacher, "answers", forwards))
 
     def step(self, shares: list[Share], lr: float) -> dict[str, Tensor]:
         """Take one optimizer step in each phase and return the loss parts that were optimised."""
@@ -264,6 +268,7 @@ class _Training:
             samples=state.samples,
             seconds=state.seconds,
             teacher_forwards=state.teacher_forwards,
+            teacher_answers=state.teacher_answers,
             waiting=state.waiting,
         )
 

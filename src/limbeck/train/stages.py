@@ -104,6 +104,7 @@ def fit_stages(
         samples=sum(run.samples for run in runs),
         seconds=sum(run.seconds for run in runs),
         teacher_forwards=sum(run.teacher_forwards for run in runs),
+        teacher_answers=sum(run.teacher_answers for run in runs),
         waiting=sum(run.waiting for run in runs),
     )
 

@@ -53,10 +53,10 @@ class State:
         self.best_state: dict[str, Tensor] | None = None
         self.stale = 0
         self.samples = 0
-        self.teacher_forwards = 0
+        self.teacher_forwards = self.teacher_answers = 0
         self.waiting = 0.0
         # of both, those of this process since they were last added up
-        self.asked, self.waited = 0, 0.0
+        self.asked, self.answered, self.waited = 0, 0, 0.0
         self.seconds = 0.0
         self.clock = time.perf_counter()
         self.ema = _averaged(scheme.deployable(), plan.ema) if plan.ema else None
@@ -100,13 +100,19 @@ class State:
         """Count seconds in which nothing was trained for want of data."""
         self.waited += seconds
 
+    def ask(self, before: tuple[int, int], now: tuple[int, int]) -> None:
+        """Count what the teacher of this process was run on, and what it answered, between two moments."""
+        self.asked += now[0] - before[0]
+        self.answered += now[1] - before[1]
+
     def settle(self) -> None:
         """Add up what every process asked its teacher, and their mean of what they waited."""
-        own = torch.tensor([self.asked, self.waited], dtype=torch.float64)
-        asked, waited = self.engine.gather(own).unbind(-1)
+        own = torch.tensor([self.asked, self.answered, self.waited], dtype=torch.float64)
+        asked, answered, waited = self.engine.gather(own).unbind(-1)
         self.teacher_forwards += int(asked.sum())
+        self.teacher_answers += int(answered.sum())
         self.waiting += float(waited.mean())
-        self.asked, self.waited = 0, 0.0
+        self.asked, self.answered, self.waited = 0, 0, 0.0
 
     def save(self, optimizers: dict[str, torch.optim.Optimizer], ledger: Ledger) -> None:
         """Write ``last.pt``; a loss that is not finite is refused first, so the last good one stays."""
@@ -143,6 +149,7 @@ class State:
             "stale": self.stale,
             "samples": self.samples,
             "teacher_forwards": self.teacher_forwards,
+            "teacher_answers": self.teacher_answers,
             "seconds": self.seconds,
             "waiting": self.waiting,
         }
@@ -189,6 +196,7 @@ class State:
         self.history, self.best_score = saved["history"], saved["best_score"]
         self.stale, self.samples, self.seconds = saved["stale"], saved["samples"], saved["seconds"]
         self.teacher_forwards = saved["teacher_forwards"]
+        self.teacher_answers = saved.get("teacher_answers", self.teacher_forwards)
         self.waiting = saved.get("waiting", 0.0)  # not told in older checkpoints
         if self.best_score is not None:
             if not (self.folder / "best.pt").exists():

@@ -186,6 +186,7 @@ def test_samples_without_labels_that_cannot_be_read(said, flat, unlabelled, told
         (["--labels", "0"], "labels: input should be greater than 0"),
         (["--labels", "0.5", "--ratio", "0"], "ratio: input should be greater than 0"),
         (["--labels", "0.5", "--ratio", "nan"], "ratio: input should be a finite number"),
+        (["--labels", "0.5", "--ratio", "0.0001"], "has 0 unlabelled, but every batch needs one"),
         (["--labels", "0.5", "--set", "scheme.threshold=1"], "No sample passes a threshold of 1"),
         (["--labels", "0.5", "--set", "scheme.threshold=1.1"], "scheme.threshold: input should be less than"),
         (["--labels", "0.5", "--set", "scheme.strong=heavy"], "No augmentation 'heavy'; choose from"),
@@ -194,6 +195,47 @@ def test_samples_without_labels_that_cannot_be_read(said, flat, unlabelled, told
 )
 def test_a_share_ratio_or_threshold_that_leaves_no_data(said, words, told):
     assert told in said("SemiSupervised", *PAIR, *DIGITS, *words)
+
+
+@pytest.mark.parametrize(
+    ("name", "words", "told"),
+    [
+        ("Offline", PAIR, "A ratio of 3 mixes in samples without labels, and there are none"),
+        ("BornAgain", ["--student", "mlp:4"], "mixes in samples without labels, and there are none"),
+        ("PrivateTeachers", [*PAIR, "--labels", "40"], "so --ratio has nothing to mix: leave it out"),
+        (
+            "DataFree",
+            PAIR,
+            "DataFree reads no images, with labels or without: leave --unlabelled and --ratio",
+        ),
+    ],
+)
+def test_a_ratio_of_nothing(said, name, words, told):
+    assert told in said(name, *words, *DIGITS, "--ratio", "3")
+
+
+def test_a_scheme_without_data_reads_no_unlabelled_samples_either(said, flat):
+    told = said("DataFree", *PAIR, *DIGITS, "--unlabelled", f"folder:{flat}")
+    assert "DataFree reads no images, with labels or without" in told
+
+
+@pytest.mark.parametrize("name", ["Mutual", "Collaborative"])
+def test_peers_that_do_not_start_apart(said, trained, name):
+    told = said(name, "--student", "run:run", *DIGITS)
+    assert f"{name}'s networks must start apart, and two of them begin with the weights of run:run" in told
+    told = said(name, "--student", "mlp:4", *DIGITS, peers="[run:run, run:run]")
+    assert "two of them begin with the weights of run:run" in told
+
+
+def test_a_training_that_is_not_there_is_not_shortened(said, trained):
+    words = ["--teacher", "run:run", "--student", "mlp:4", *DIGITS]
+    told = said("ShortLessons", *words, teacher_share=0.5)
+    assert "The teacher comes with its weights, so scheme.teacher_share has no training to shorten" in told
+
+
+def test_a_network_without_stages_is_told_its_layers(said):
+    told = said("BeYourOwnTeacher", "--student", "mlp:8-8", *DIGITS)
+    assert "finds no stage before the last in Sequential to put a head on: name shallow layers in" in told
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,11 @@ from safetensors.torch import load_file
 
 import limbeck
 from limbeck.cli import main
+from limbeck.data import open_data
+from limbeck.recipes.config import DistillConfig
 from limbeck.recipes.distillation import Distilled
 from limbeck.recipes.schemes import NAMES
+from limbeck.recipes.settings import settings_from
 from limbeck.train import loop
 from quick import quick_clocks, undrawn
 from train.toys import same_state
@@ -400,3 +403,26 @@ def test_the_student_alone_is_the_same_whatever_the_scheme(tmp_path, without_fig
     teachers = tmp_path / "Offline"
     limbeck.distill("mlp:8", "mlp:4?dropout=0.2", "digits", teachers, **SMALL)
     assert all(each == dict(scores(read(teachers)))["alone"] for each in found.values())
+
+
+def test_samples_without_labels_are_merged_once():
+    """They belong to no teacher's data; labels hidden in each are of each."""
+    scheme = {"name": "Merged", "data": ["digits@2,3"]}
+    named = {"teacher": "mlp:4", "teachers": ["mlp:4"], "student": "mlp:4", "data": "digits@0,1"}
+    settings = settings_from(
+        DistillConfig, named, {"scheme": scheme, "labels": 20, "unlabelled": "digits@4,5"}
+    )
+    data = settings.recipe().open(settings.data, settings)
+    others = sum(len(open_data(each).train) for each in ("digits@0,1", "digits@2,3")) - 40
+    assert len(data.unlabelled) == others + len(open_data("digits@4,5").train)
+    assert len(set(data.unlabelled.tolist())) == len(data.unlabelled)
+    assert sum("come from digits@4,5" in note for note in data.notes) == 1
+
+
+def test_a_threshold_that_nothing_passed_is_told(tmp_path, without_figures):
+    scheme = {"name": "SemiSupervised", "threshold": 0.9999}
+    settings = {**SMALL, "labels": 40, "alone": False, "scheme": scheme}
+    run = limbeck.distill("mlp:8", "mlp:4", "digits", tmp_path / "run", **settings)
+    assert "sure of 0.0 % of the samples without a label (threshold 0.9999), so these taught nothing" in (
+        " ".join(run.record.notes)
+    )

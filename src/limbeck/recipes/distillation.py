@@ -129,6 +129,11 @@ def _opened(
     """Open data and models; all that is wrong with the models is told together."""
     data = config.recipe().open(given_data, config)
     config.recipe().refuse_data(data)
+    if config.ratio is not None and not len(data.unlabelled):
+        raise LimbeckError(
+            f"A ratio of {config.ratio:g} mixes in samples without labels, and there are none: name them with "
+            "--unlabelled or --labels, or leave --ratio out."
+        )
     task = task or task_for(data)
     kd = config.recipe().knowledge(config.kd, task.name, len(data.classes or ()) or None)
     config = config.model_copy(update={"kd": kd})

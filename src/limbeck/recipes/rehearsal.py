@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 
 from limbeck.data import Data
+from limbeck.data.mixture import Mixture, divided
 from limbeck.models import Model
 from limbeck.recipes.course import Course
 from limbeck.recipes.job import SMALL, Job, named
@@ -15,6 +16,7 @@ from limbeck.recipes.trial import try_stages
 from limbeck.recipes.tutor import Tutor
 from limbeck.teachers import Frozen
 from limbeck.train import Run
+from limbeck.train.engine import processes
 
 
 @dataclass
@@ -45,6 +47,10 @@ class Rehearsal(Job):
         self.trained[named(key, seed)] = course.model
         plan = course.plan or self.config.train
         part = self._feed_of(course, plan).train
+        if isinstance(part, Mixture):
+            divided(
+                plan.batch_size, part.ratio, processes()[1]
+            )  # refuses a ratio that leaves a batch without a kind
         few = torch.cat([part.indices[: SMALL // 2], part.indices[-SMALL // 2 :]])  # both kinds of a mixture
         try_stages(course.stages, part.views.read(few, torch.zeros_like(few)), plan)
         return Run(course.model.module, [], {}, {}, None, 0, 0, 0.0)

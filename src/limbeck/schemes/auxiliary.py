@@ -99,6 +99,11 @@ def auxiliary(
     body = anatomy(probe(network, example))
     deepest = _deepest(body, features)
     names = _usual(body) if layers is None else list(layers)
+    if layers is None and not names:
+        raise LimbeckError(
+            f"BeYourOwnTeacher finds no stage before the last in {body.name} to put a head on: name shallow layers in "
+            "scheme.layers, as `limbeck layers` shows them."
+        )
     if isinstance(layers, str) or not names or len(set(names)) < len(names):
         raise LimbeckError(
             f"BeYourOwnTeacher puts heads on shallow layers of {body.name}: give a list of their names, each once, as "

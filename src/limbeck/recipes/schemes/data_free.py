@@ -68,6 +68,11 @@ class DataFreeRecipe(SchemeRecipe):
         """Refuse labels to learn from, and losses that need data."""
         super().refuse(config)
         plain(self, config.kd)
+        if config.unlabelled is not None or config.ratio is not None:
+            raise LimbeckError(
+                "DataFree reads no images, with labels or without: leave --unlabelled and --ratio out, or choose "
+                "SemiSupervised, which learns from them."
+            )
         if config.kd.task_weight:
             raise LimbeckError("DataFree has no labels, so task_weight must be 0: leave it out.")
 

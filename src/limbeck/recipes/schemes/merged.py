@@ -77,7 +77,10 @@ class MergedRecipe(SchemeRecipe):
         return self._joined(given, config).data
 
     def _joined(self, given: "GivenData", config: "DistillConfig") -> Joined:
-        datas = [open_transfer_set(each, config) for each in (given, *self.data)]
+        alone = config.model_copy(
+            update={"unlabelled": None}
+        )  # what is in no data set of theirs is there once
+        datas = [open_transfer_set(given, config), *(open_transfer_set(each, alone) for each in self.data)]
         return joined(datas, [self._called(each, number) for number, each in enumerate(datas)])
 
     def _called(self, data: Data, number: int) -> Sequence[str]:

@@ -95,4 +95,12 @@ class PeersRecipe(SchemeRecipe):
                 "a function that makes one, or name the peers in scheme.peers."
             )
         doors = [job.candidate(each, f"peer {number}") for number, each in enumerate(more, start=1)]
-        return [student, *(door.open(seed + APART * (n + 1)) for n, door in enumerate(doors))]
+        models = [student, *(door.open(seed + APART * (n + 1)) for n, door in enumerate(doors))]
+        given = [each.weights for each in models if each.weights is not None]
+        twice = next((each for each in given if given.count(each) > 1), None)
+        if twice is not None:
+            raise LimbeckError(
+                f"{self.name}'s networks must start apart, and two of them begin with the weights of {twice}: name "
+                "peers without weights, or with weights of their own, in scheme.peers."
+            )
+        return models

@@ -73,6 +73,10 @@ class PrivateTeachersRecipe(SchemeRecipe):
         """Refuse losses, since votes are taught as classes, and a budget that pays for no answer."""
         super().refuse(config)
         no_terms(self, config.kd)
+        if config.ratio is not None:
+            raise LimbeckError(
+                "PrivateTeachers' student sees no labelled samples, so --ratio has nothing to mix: leave it out."
+            )
         if config.teacher_weights or config.teacher_pretrained or str(config.teacher).startswith("run:"):
             raise LimbeckError(
                 "PrivateTeachers trains every teacher on a shard of its own, so it takes a spec without weights, such "

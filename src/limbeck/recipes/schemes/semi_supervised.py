@@ -73,6 +73,6 @@ class SemiSupervisedRecipe(SchemeRecipe):
         if kept is not None and self.threshold is not None:
             job.notes.append(
                 f"Seed {seed}: the teacher was sure of {100 * kept:.1f} % of the samples without a label "
-                f"(threshold {self.threshold:g})."
+                f"(threshold {self.threshold:g})" + ("." if kept else ", so these taught nothing: lower it.")
             )
         return super().finished(job, key, course, run, seed)

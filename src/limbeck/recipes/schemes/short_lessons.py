@@ -16,6 +16,7 @@ from limbeck.teachers import Teacher
 
 if TYPE_CHECKING:
     from limbeck.recipes.job import Job
+    from limbeck.recipes.tutor import Tutor
 
 
 class ShortLessonsRecipe(SchemeRecipe):
@@ -40,6 +41,16 @@ class ShortLessonsRecipe(SchemeRecipe):
             return job
         short = plan.model_copy(update={"epochs": epochs})
         return replace(job, config=job.config.model_copy(update={"teacher_train": short}))
+
+    def tutor(self, job: "Job") -> "Tutor | None":
+        """Return the teacher, which must be trained here where its training is to be shortened."""
+        found = super().tutor(job)
+        if self.teacher_share < 1 and found is not None and not found.trained_here:
+            raise LimbeckError(
+                "The teacher comes with its weights, so scheme.teacher_share has no training to shorten: leave it out, "
+                "or give a teacher that this run trains."
+            )
+        return found
 
     def scheme(
         self,

@@ -131,7 +131,7 @@ class Loader:
     def _batches(self, asked: list[Reading]) -> Iterator[Batch]:
         if self._workers is None:
             for each in asked:
-                batch = self.part.views.read(each.index, each.view)
+                batch = each.of(self.part.views)
                 yield batch.pin_memory() if self.pin else batch
             return
         self._sampler.asked = asked
@@ -165,7 +165,7 @@ class _Whole(Dataset[Any]):
 
     def __getitems__(self, asked: Reading) -> Batch | LimbeckError:
         try:
-            return self.views.read(asked.index, asked.view)
+            return asked.of(self.views)
         except LimbeckError as error:
             # Sent as a value: raised in a worker, it would arrive wrapped in the worker's traceback.
             return error

@@ -31,6 +31,8 @@ class Mixture:
         ratio: unlabelled samples for each labelled one.
         cycle: how many views of a sample there are: later passes see them again, in new orders. ``None`` draws a new
             one in every pass.
+        spared: roles whose own inputs are not made, as for :class:`~limbeck.data.part.Part`.
+        spared_from: the first epoch in which they are not.
 
     Raises:
         LimbeckError: none of one kind; a ratio that is not above 0 and finite; a cycle of less than one view.
@@ -49,6 +51,8 @@ class Mixture:
     unlabelled: Tensor
     ratio: float = 1.0
     cycle: int | None = None
+    spared: tuple[str, ...] = ()
+    spared_from: int = 0
 
     def __post_init__(self) -> None:
         if not len(self.labelled) or not len(self.unlabelled):
@@ -70,7 +74,12 @@ class Mixture:
 
     def fingerprint(self) -> str:
         """Return a sha256 (hex) of what is read, how it is seen and how it is mixed."""
-        parts = [self.views.fingerprint(), self.labelled, self.unlabelled, str(float(self.ratio))]
+        parts: list[str | Tensor] = [
+            self.views.fingerprint(),
+            self.labelled,
+            self.unlabelled,
+            str(float(self.ratio)),
+        ]
         return digest([*parts, *about_cycle(self.cycle)])
 
     def steps(self, epoch: int, batching: Batching) -> list[list[Reading]]:
@@ -86,7 +95,8 @@ class Mixture:
                 (("labelled", self.labelled), ("unlabelled", self.unlabelled))
             )
         ]
-        batches = [_joined(*pair) for pair in zip(*streams, strict=True)]
+        spared = self.spared if epoch >= self.spared_from else ()
+        batches = [_joined(one, other, spared) for one, other in zip(*streams, strict=True)]
         return _accumulated(batches, batching.accumulate)
 
     def _sizes(self, batching: Batching) -> list[tuple[int, int]]:
@@ -150,7 +160,7 @@ class Repeated:
 
     def fingerprint(self) -> str:
         """Return a sha256 (hex) of what is read, how it is seen and how often."""
-        parts = [self.views.fingerprint(), self.indices, self.like.fingerprint()]
+        parts: list[str | Tensor] = [self.views.fingerprint(), self.indices, self.like.fingerprint()]
         return digest([*parts, *about_cycle(self.cycle)])
 
     def steps(self, epoch: int, batching: Batching) -> list[list[Reading]]:
@@ -222,8 +232,8 @@ def passes(
     return [Reading(*pair) for pair in zip(torch.split(index, sizes), torch.split(view, sizes), strict=True)]
 
 
-def _joined(one: Reading, other: Reading) -> Reading:
-    return Reading(torch.cat([one.index, other.index]), torch.cat([one.view, other.view]))
+def _joined(one: Reading, other: Reading, spared: tuple[str, ...]) -> Reading:
+    return Reading(torch.cat([one.index, other.index]), torch.cat([one.view, other.view]), spared)
 
 
 def _accumulated(batches: list[Reading], accumulate: int) -> list[list[Reading]]:

@@ -1,6 +1,6 @@
 """The parts of the data as training reads them: which samples, in which views, in which order."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import torch
@@ -10,6 +10,7 @@ from limbeck.data.seeding import view_seed
 from limbeck.data.source import digest
 from limbeck.data.views import Views
 from limbeck.errors import LimbeckError
+from limbeck.types import Batch
 
 ORDER = -1
 """Stands for "the order itself" where :func:`view_seed` expects a sample's index."""
@@ -22,6 +23,7 @@ class Reading:
     Args:
         index: (N,) int64, the samples.
         view: (N,) int64, the augmentation draw of each.
+        spared: roles whose own inputs are not made.
 
     Example:
         >>> Reading(torch.tensor([3, 1, 2]), torch.zeros(3, dtype=torch.int64)).share(0, 2).index
@@ -30,13 +32,18 @@ class Reading:
 
     index: Tensor
     view: Tensor
+    spared: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.index)
 
     def share(self, rank: int, world: int) -> "Reading":
         """Return what process ``rank`` of ``world`` reads of it."""
-        return Reading(self.index[rank::world], self.view[rank::world])
+        return replace(self, index=self.index[rank::world], view=self.view[rank::world])
+
+    def of(self, views: Views) -> Batch:
+        """Return the batch, read."""
+        return views.read(self.index, self.view, self.spared)
 
 
 @dataclass(frozen=True)
@@ -95,6 +102,9 @@ class Part:
         indices: (N,) int64, the samples of this part.
         cycle: how many views of a sample there are: later epochs see them again, in new orders. ``None`` draws a new
             one in every epoch.
+        spared: roles whose own inputs are not made, a teacher's whose answers are kept, say. It changes nothing that
+            the others read, so the fingerprint stays.
+        spared_from: the first epoch in which they are not.
 
     Raises:
         LimbeckError: a cycle of less than one view.
@@ -111,6 +121,8 @@ class Part:
     views: Views
     indices: Tensor
     cycle: int | None = None
+    spared: tuple[str, ...] = ()
+    spared_from: int = 0
 
     def __post_init__(self) -> None:
         check_cycle(self.cycle)
@@ -133,7 +145,8 @@ class Part:
             batching.smallest,
         )
         view = epoch if self.cycle is None else epoch % self.cycle
-        return [[Reading(batch, torch.full_like(batch, view)) for batch in step] for step in steps]
+        spared = self.spared if epoch >= self.spared_from else ()
+        return [[Reading(batch, torch.full_like(batch, view), spared) for batch in step] for step in steps]
 
 
 def steps_of_epoch(

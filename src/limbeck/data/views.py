@@ -5,8 +5,7 @@ draws: not of the batch it came in, the worker that made it, the order, or the p
 therefore be kept by (index, view).
 """
 
-import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,6 +15,8 @@ from torch.utils.data import Dataset
 
 from limbeck.data.augment import Shift, Standard
 from limbeck.data.canvas import framed
+from limbeck.data.decoded import decoded_once
+from limbeck.data.described import description, of_roles, readable, seeds_told, told
 from limbeck.data.seeding import role_seed, seeding, view_seed
 from limbeck.data.source import Data, Source, digest, take
 from limbeck.errors import LimbeckError, did_you_mean
@@ -94,37 +95,77 @@ class Views(Dataset[Batch]):
         pairs = torch.tensor(keys, dtype=torch.int64).view(-1, 2)
         return self.read(pairs[:, 0].contiguous(), pairs[:, 1].contiguous())
 
-    def read(self, index: Tensor, view: Tensor) -> Batch:
+    def read(self, index: Tensor, view: Tensor, spared: Collection[str] = ()) -> Batch:
         """Return the batch of samples ``index`` (N,) in their views ``view`` (N,).
 
+        Args:
+            index: (N,) int64; a sample that is asked for in several views is decoded once.
+            view: (N,) int64.
+            spared: roles whose own inputs are not made. Where roles share what they read, it is made for the others.
+
         Raises:
-            LimbeckError: the samples differ in shape and nothing was said on how to put them together.
+            LimbeckError: the samples differ in shape and nothing was said on how to put them together; every role
+                is spared.
         """
+        several = isinstance(self.augment, dict) or len(set(index.tolist())) < len(index)
+        source = decoded_once(self.source) if several else self.source
         if not isinstance(self.augment, dict):
-            samples, targets = self._drawn(self.source, self.augment, self.seed, index, view)
-            inputs = self._for_models(samples)
+            samples, targets = self._drawn(source, self.augment, self.seed, index, view)
+            inputs = self._for_models(samples, spared)
         else:
-            source = _decoded_once(self.source)
             inputs, targets = {}, None
-            for role, augment in self.augment.items():
+            for role in _kept(self.augment, spared):
                 own = role_seed(self.seed, role)
-                samples, targets = self._drawn(source, augment, own, index, view)
+                samples, targets = self._drawn(source, self.augment[role], own, index, view)
                 inputs[role] = _fed(self._transform(role), samples)
         marks = getattr(self.source, "labelled", None)
         return Batch(inputs, targets, index, view, None if marks is None else take(marks, index))
 
+    def facts(self, roles: Sequence[str] = ()) -> dict[str, str]:
+        """Return in words what decides what these roles read, and nothing else, for the header of a cache.
+
+        Args:
+            roles: whose inputs; all unless told.
+
+        Returns:
+            ``data``, ``augmentation``, ``view seed``, ``canvas`` and ``inputs``. Where they are equal, so are the
+            tensors.
+
+        Raises:
+            LimbeckError: inputs by role, but none for one of ``roles``.
+
+        Example:
+            >>> from limbeck.data import TensorSource
+            >>> source = TensorSource(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.arange(2))
+            >>> facts = Views(source, Shift(1), seed=3).facts(["teacher"])
+            >>> facts["augmentation"], facts["view seed"], facts["inputs"]
+            ('Shift(padding=1, flip=False)', '3', 'none')
+        """
+        known = next((each for each in (self.augment, self.inputs) if isinstance(each, dict)), {"": None})
+        roles = tuple(roles) or tuple(known)
+        augments = of_roles(self.augment, roles, "augmentation")
+        inputs = of_roles(self.inputs, roles, "input transform")
+        stochastic = bool(getattr(self.source, "stochastic", False))
+        return {
+            "data": self.source.fingerprint(),
+            "augmentation": told({role: readable(each) for role, each in augments.items()}),
+            "view seed": seeds_told(augments, isinstance(self.augment, dict), self.seed, stochastic),
+            "canvas": "none" if self.canvas is None else f"{self.canvas[0]}×{self.canvas[1]}",
+            "inputs": told({role: readable(each) for role, each in inputs.items()}),
+        }
+
     def fingerprint(self) -> str:
         """Return a sha256 (hex) of all that decides a view: source, augmentation, inputs, seed, canvas."""
         inputs = self.inputs if isinstance(self.inputs, dict) else {"": self.inputs}
-        wanted = [part for role in sorted(inputs) for part in (role, _description(inputs[role]))]
+        wanted = [part for role in sorted(inputs) for part in (role, description(inputs[role]))]
         return digest(
             [self.source.fingerprint(), *self._about_draws(), str(self.seed), str(self.canvas), *wanted]
         )
 
     def _about_draws(self) -> list[str]:
         if not isinstance(self.augment, dict):
-            return [_description(self.augment)]
-        return [part for role in sorted(self.augment) for part in (role, _description(self.augment[role]))]
+            return [description(self.augment)]
+        return [part for role in sorted(self.augment) for part in (role, description(self.augment[role]))]
 
     def _drawn(
         self, source: Source, augment: Augment | None, seed: int, index: Tensor, view: Tensor
@@ -186,47 +227,31 @@ class Views(Dataset[Batch]):
             targets = None
         return torch.stack([sample for sample, _ in pairs]), targets
 
-    def _for_models(self, samples: Any) -> Any:
+    def _for_models(self, samples: Any, spared: Collection[str]) -> Any:
         """Return what each role's model reads of one draw that all share."""
         if not isinstance(self.inputs, dict):
             return _fed(self.inputs, samples)
         transforms = list(self.inputs.values())
         if not isinstance(samples, Tensor) or all(each == transforms[0] for each in transforms):
             return _fed(transforms[0], samples)
-        return {role: transform(samples) for role, transform in self.inputs.items()}
+        return {role: self.inputs[role](samples) for role in _kept(self.inputs, spared)}
 
     def _transform(self, role: str) -> Transform | None:
         return self.inputs[role] if isinstance(self.inputs, dict) else self.inputs
 
 
-class _Decoded:
-    """Samples of a source read once each and handed out as copies: files are not decoded again for each role."""
-
-    def __init__(self, source: Source):
-        self._source = source
-        self._read: dict[int, Tensor] = {}
-        self.targets = source.targets
-
-    def __len__(self) -> int:
-        return len(self._source)
-
-    def read(self, index: int) -> Tensor:
-        if index not in self._read:
-            self._read[index] = self._source.read(index)
-        return self._read[index].clone()
-
-    def fingerprint(self) -> str:
-        return self._source.fingerprint()
-
-
-def _decoded_once(source: Source) -> Source:
-    """Return the source for one batch of several roles; one that draws while it reads is read for each role."""
-    needless = any(getattr(source, each, None) for each in ("stochastic", "read_pair", "read_many"))
-    return source if needless else _Decoded(source)
-
-
 def _fed(transform: Transform | None, samples: Any) -> Any:
     return samples if transform is None or not isinstance(samples, Tensor) else transform(samples)
+
+
+def _kept(known: Mapping[str, Any], spared: Collection[str]) -> list[str]:
+    """Return the roles whose inputs are made."""
+    kept = [role for role in known if role not in spared]
+    if not kept:
+        raise LimbeckError(
+            f"Every role is spared ({', '.join(map(repr, known))}), so there is nothing to read: leave one."
+        )
+    return kept
 
 
 def _check_roles(augment: Mapping[str, Any], inputs: Any) -> None:
@@ -244,18 +269,3 @@ def _check_roles(augment: Mapping[str, Any], inputs: Any) -> None:
                 f"There is an augmentation for the role {role!r}, but no input transform, only for "
                 f"{', '.join(map(repr, inputs))}: give it one.{did_you_mean(role, inputs)}"
             )
-
-
-def _description(part: Any) -> str:
-    """Return a text that is the same in every process for the same transform."""
-    if hasattr(part, "fingerprint"):
-        return str(part.fingerprint())
-    if inspect.isroutine(part):
-        try:
-            return f"{part.__module__}.{part.__qualname__}: {inspect.getsource(part)}"
-        except (OSError, TypeError):
-            return f"{part.__module__}.{part.__qualname__}"
-    kind = f"{type(part).__module__}.{type(part).__qualname__}"
-    text = repr(part)
-    # a default repr carries a memory address, which says nothing
-    return kind if " at 0x" in text else f"{kind}: {text}"

@@ -1,7 +1,7 @@
 """Data, task and views of a run, whatever way the person gave the data."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from torch import Tensor
@@ -9,7 +9,7 @@ from torch import Tensor
 from limbeck.data import Data, Views, augmentation, dataset_data, default_augmentation, open_data
 from limbeck.data.loader import Loader
 from limbeck.data.mixture import Mixture, Repeated
-from limbeck.data.part import Part, TrainingPart
+from limbeck.data.part import Part
 from limbeck.data.unlabelled import with_unlabelled, without_labels
 from limbeck.errors import LimbeckError, did_you_mean
 from limbeck.models.model import Inputs
@@ -138,6 +138,8 @@ class Reader:
         ratio: float | None = None,
         *,
         cycle: int | None = None,
+        spared: Sequence[str] = (),
+        spared_from: int = 0,
     ) -> Feed:
         """Return the augmented training part, samples without labels mixed in, and the plain validation part.
 
@@ -146,8 +148,11 @@ class Reader:
             seed: of the views.
             ratio: samples without labels for each with one; in proportion to their numbers, 7 at most, unless told.
             cycle: how many views of a sample there are; in every epoch a new one unless told.
+            spared: roles whose own inputs are not made for training, a teacher's whose answers are kept, say.
+            spared_from: the first epoch in which they are not.
         """
-        return Feed(self._mixed(self._views(augment, seed), ratio, cycle), self._validation())
+        part = self._mixed(self._views(augment, seed), ratio, cycle)
+        return Feed(replace(part, spared=tuple(spared), spared_from=spared_from), self._validation())
 
     def labelled_feed(
         self,
@@ -160,11 +165,10 @@ class Reader:
         """Return what a student without a teacher reads: labelled samples alone, in as many steps as with the rest."""
         views = self._views(augment, seed)
         mixed = self._mixed(views, ratio, cycle)
-        if not isinstance(mixed, Part):
-            mixed = Repeated(views, self.data.train, mixed, cycle)
-        return Feed(mixed, self._validation())
+        whole = isinstance(mixed, Part)
+        return Feed(mixed if whole else Repeated(views, self.data.train, mixed, cycle), self._validation())
 
-    def _mixed(self, views: Views, ratio: float | None, cycle: int | None) -> TrainingPart:
+    def _mixed(self, views: Views, ratio: float | None, cycle: int | None) -> Part | Mixture:
         labelled, unlabelled = self.data.train, self.data.unlabelled
         if not len(unlabelled):
             return Part(views, labelled, cycle)

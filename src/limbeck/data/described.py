@@ -1,0 +1,109 @@
+"""What decides a view, in words that are the same in every process."""
+
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from limbeck.data.seeding import role_seed
+from limbeck.errors import LimbeckError, did_you_mean
+
+
+def description(part: Any) -> str:
+    """Return a text that is the same in every process for the same transform, and another for another.
+
+    Args:
+        part: a transform or an augmentation; anything.
+
+    Example:
+        >>> from limbeck.data import Shift
+        >>> description(Shift(2))
+        'limbeck.data.augment.Shift: Shift(padding=2, flip=False)'
+    """
+    if hasattr(part, "fingerprint"):
+        return str(part.fingerprint())
+    if inspect.isroutine(part):
+        try:
+            return f"{part.__module__}.{part.__qualname__}: {inspect.getsource(part)}"
+        except (OSError, TypeError):
+            return f"{part.__module__}.{part.__qualname__}"
+    kind = f"{type(part).__module__}.{type(part).__qualname__}"
+    text = repr(part)
+    # a default repr carries a memory address, which says nothing
+    return kind if " at 0x" in text else f"{kind}: {text}"
+
+
+def readable(part: Any) -> str:
+    """Return :func:`description` for people: ``none`` for nothing, words before a fingerprint.
+
+    Args:
+        part: a transform or an augmentation, or ``None``.
+
+    Example:
+        >>> from limbeck.data import InputTransform
+        >>> readable(InputTransform(None, 1, (0.5,), (0.5,))).partition(" (")[0]
+        'any size grey, mean 0.5, std 0.5'
+    """
+    if part is None:
+        return "none"
+    # rounded numbers in words would hide a small difference
+    text = description(part)
+    if hasattr(part, "describe"):
+        return f"{part.describe()} ({text[:16]})"
+    # of limbeck's own the class says which it is; another module may have one of the same name
+    return text.partition(": ")[2] if text.startswith("limbeck.data.augment.") else text
+
+
+def of_roles(given: Any, roles: Sequence[str], what: str) -> dict[str, Any]:
+    """Return what each role has of a setting: its own where there is one for each, else the one of all.
+
+    Args:
+        given: a mapping from role, or one for all.
+        roles: which are wanted.
+        what: the setting is called, for the message.
+
+    Raises:
+        LimbeckError: a mapping that lacks a role.
+
+    Example:
+        >>> of_roles({"teacher": 1, "student": 2}, ["teacher"], "inputs"), of_roles(3, ["teacher"], "inputs")
+        ({'teacher': 1}, {'teacher': 3})
+    """
+    if not isinstance(given, Mapping):
+        return dict.fromkeys(roles, given)
+    for role in roles:
+        if role not in given:
+            raise LimbeckError(
+                f"There is no {what} for the role {role!r}, only for {', '.join(map(repr, given))}: ask for one of "
+                f"those.{did_you_mean(role, given)}"
+            )
+    return {role: given[role] for role in roles}
+
+
+def told(values: Mapping[str, str]) -> str:
+    """Return what holds of several roles in a line: once where it is the same for all.
+
+    Example:
+        >>> told({"teacher": "none", "student": "none"}), told({"teacher": "shift", "student": "none"})
+        ('none', 'student: none; teacher: shift')
+    """
+    if len(set(values.values())) == 1:
+        return next(iter(values.values()))
+    return "; ".join(f"{role}: {values[role]}" for role in sorted(values))
+
+
+def seeds_told(augments: Mapping[str, Any], by_role: bool, seed: int, stochastic: bool) -> str:
+    """Return the seed of each role's draws; where nothing is drawn, none counts.
+
+    Args:
+        augments: each role's augmentation, or ``None``.
+        by_role: whether each role draws for itself.
+        seed: of the views.
+        stochastic: whether reading draws by itself.
+
+    Example:
+        >>> seeds_told({"teacher": None}, False, 3, stochastic=False)
+        'none'
+    """
+    seeds = {role: str(role_seed(seed, role) if by_role else seed) for role in augments}
+    drawn = {role: augment is not None or stochastic for role, augment in augments.items()}
+    return told({role: seeds[role] if drawn[role] else "none" for role in augments})

@@ -63,12 +63,15 @@ class Dense8:
     def encode(self, values: Tensor, targets: Tensor | None = None) -> Tensor:
         """Return records (N, D + 2) of answers (N, D)."""
         logits, absent = logits_of(values, self.size)
-        chosen = _step_codes(logits, absent)
-        quantised = (logits / steps_of(chosen)[:, None]).round_()
-        lowest = quantised.masked_fill(absent, torch.inf).amin(1)
-        offset = (lowest / UNIT).floor_().clamp_(LEAST_OFFSET, MOST_OFFSET)  # 127 where no class is known
-        codes = (quantised - UNIT * offset[:, None]).masked_fill_(absent, UNKNOWN)
-        head = torch.stack([chosen, offset.long() & 255], 1)
+        lowest, highest = _ends(logits, absent)
+        chosen = _step_codes(lowest, highest)
+        step = steps_of(chosen)
+        # Rounding keeps the order, so the smallest code is that of the smallest logit; 127 where no class is known.
+        offset = (lowest / step).round_().div_(UNIT).floor_().clamp_(LEAST_OFFSET, MOST_OFFSET)
+        codes = (logits / step).round_().sub_(UNIT * offset)
+        if absent is not None:
+            codes.masked_fill_(absent, UNKNOWN)
+        head = torch.cat([chosen, offset.long() & 255], 1)
         return torch.cat([head.to(torch.uint8), codes.to(torch.uint8)], 1)
 
     def decode(self, rows: Tensor, targets: Tensor | None = None) -> Tensor:
@@ -77,21 +80,30 @@ class Dense8:
         offset = rows[:, 1:2].view(torch.int8).float()
         codes = rows[:, 2:]
         values = (codes + UNIT * offset).mul_(steps_of(rows[:, :1]))
-        return values.masked_fill_(codes == UNKNOWN, ABSENT)
+        unknown = codes == UNKNOWN
+        return values.masked_fill_(unknown, ABSENT)
 
     def bound(self, values: Tensor) -> Tensor:
         """Return half a step of each row, (N,), and the little that a division in float32 may be off."""
-        return steps_of(_step_codes(*logits_of(values, self.size))) * (0.5 + 2**-12)
+        ends = _ends(*logits_of(values, self.size))
+        return steps_of(_step_codes(*ends)).squeeze(1) * (0.5 + 2**-12)
 
     def settings(self) -> dict[str, int | float | str | bool]:
         """Return what :func:`limbeck.cache.layout.layout_of` makes an equal layout of."""
         return {"layout": self.name, "size": self.size}
 
 
-def _step_codes(logits: Tensor, absent: Tensor) -> Tensor:
-    """Return the code of the smallest step with which every known logit of a row gets a code."""
-    lowest = logits.masked_fill(absent, torch.inf).amin(1)
-    highest = logits.masked_fill(absent, -torch.inf).amax(1)
+def _ends(logits: Tensor, absent: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Return the smallest and largest known logit of each row, (N, 1); infinite where no class is known."""
+    if absent is None:
+        lowest, highest = logits.aminmax(dim=1, keepdim=True)
+        return lowest, highest
+    lowest = logits.masked_fill(absent, torch.inf).amin(1, keepdim=True)
+    return lowest, logits.masked_fill(absent, -torch.inf).amax(1, keepdim=True)
+
+
+def _step_codes(lowest: Tensor, highest: Tensor) -> Tensor:
+    """Return the code (N, 1) of the smallest step with which every known logit of a row gets a code."""
     # Rounding both ends may add a step, and the offset's unit seven; the least and the largest offset bound the rest.
     span = (highest - lowest) / (MOST_CODE - UNIT)
     below = -lowest / (-UNIT * LEAST_OFFSET - 0.5)

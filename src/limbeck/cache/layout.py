@@ -71,7 +71,7 @@ KINDS: dict[str, tuple[type[Layout], dict[str, type]]] = {
     "Dense8": (Dense8, {"size": int}),
     "Dense16": (Dense16, {"size": int}),
     "Exact": (Exact, {"size": int}),
-    "TopK": (TopK, {"size": int, "k": int, "bits": int, "label": bool}),
+    "TopK": (TopK, {"size": int, "k": int, "bits": int, "label": bool, "table": str, "left": float}),
 }
 
 
@@ -98,8 +98,8 @@ def layout_of(settings: Mapping[str, Any]) -> Layout:
     given = {key: value for key, value in settings.items() if key != "layout"}
     if given.keys() != fields.keys() or any(type(given[key]) is not fields[key] for key in fields):
         raise LimbeckError(
-            f"The layout {name} is described by {', '.join(fields)}, and these settings are not of that kind: "
-            f"{given}. They were altered, or written by another version."
+            f"The layout {name} is described by {', '.join(fields)}, and these settings are not: "
+            f"{', '.join(map(str, given)) or 'none'}. They were altered, or written by another version."
         )
     return kind(**given)
 
@@ -125,3 +125,24 @@ def suitable_layout(size: int, *, kind: Literal["logits", "values", "vector"]) -
     if kind == "vector":
         return Dense16(size)
     raise LimbeckError(f"No kind of answer {kind!r}: 'logits', 'values' or 'vector'.")
+
+
+def fitted_layout(layout: Layout, values: Tensor) -> Layout:
+    """Return the layout after it has learnt what it can from some of the teacher's answers.
+
+    TopK learns to guess the logits that it does not keep; others have nothing to learn. Records written before and
+    after differ in how they are read: fit first, then write.
+
+    Args:
+        layout: of the cache.
+        values: (N, D) answers, a thousand or more, of inputs as the teacher will be asked.
+
+    Raises:
+        LimbeckError: answers of another size, or not finite.
+
+    Example:
+        >>> import torch
+        >>> fitted_layout(Dense8(3), torch.zeros(2, 3))
+        Dense8(size=3)
+    """
+    return layout.fitted(values) if isinstance(layout, TopK) else layout

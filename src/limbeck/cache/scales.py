@@ -40,11 +40,11 @@ def step_codes(least: Tensor, layout: str) -> Tensor:
         exact in float32, on every machine.
 
     Args:
-        least: (N,) the smallest step that will do, at least 0.
+        least: (…) the smallest step that will do, at least 0.
         layout: name of the layout, for the message.
 
     Returns:
-        (N,) int64, 0 to 255.
+        (…) int64, 0 to 255.
 
     Raises:
         LimbeckError: a step above the largest is wanted.
@@ -53,8 +53,8 @@ def step_codes(least: Tensor, layout: str) -> Tensor:
         >>> steps_of(step_codes(torch.tensor([0.0, 1.0, 1.01]), "Dense8")).tolist()
         [1.9073486328125e-06, 1.0, 1.125]
     """
-    codes = torch.searchsorted(_steps(least.device), least)
-    if len(codes) and int(codes.max()) > 255:
+    codes = torch.searchsorted(_steps(least.device), least.contiguous())
+    if codes.numel() and int(codes.max()) > 255:
         raise LimbeckError(
             f"The teacher's outputs are too large for {layout}: they differ by more than a step of {MOST_STEP:,.0f} "
             "can tell. Keep them with the layout Exact."

@@ -1,27 +1,57 @@
-"""What stands for the logits that were not kept: a few numbers of a row made into a row again."""
+"""The logits that are not kept: what is noted of them, and what stands for them when a record is read."""
 
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
+RISE = 1 / 8
+"""The rise of a normal tail's mass at T = 4 above its mean, in units of its variance: σ² / 2T."""
 
-def tail_like(spread: Tensor, rise: Tensor, known: Tensor, size: int) -> Tensor:
-    """Return logits of mean 0 and a wanted spread for all classes of a row that are not kept.
 
-    Definition:
-        Of the n classes that are not kept, m stand d below all the others, which share one value r. With a wanted
-        standard deviation σ and a wanted rise r* of the others above the mean::
-
-            m = n r*² / (r*² + σ²), rounded, from 1 to ⌈n / 2⌉
-            r = σ √(m / (n − m)),  d = σ n / √(m (n − m))
-
-        so that the mean is 0 and the standard deviation σ. The m are those that come first in an order of the classes
-        that is drawn once and turned, row by row, by a hash of the classes that are kept.
+def statistics(logits: Tensor, top: Tensor, index: Tensor, label: Tensor) -> Tensor:
+    """Return how far the tail's mean and the label are below the k-th logit, and the tail's standard deviation.
 
     Args:
-        spread: (N, 1) σ, at least 0.
-        rise: (N, 1) r*, at least 0.
+        logits: (N, C).
+        top: (N, k) the largest of each row, falling.
+        index: (N, k) their classes.
+        label: (N,) the class of another logit that is kept apart and does not count to the tail, below 0 for none.
+
+    Returns:
+        (N, 3): mean, standard deviation (of the C − k or C − k − 1 classes of the tail), label; 0 where there is none.
+
+    Example:
+        >>> logits = torch.tensor([[5.0, 4.0, 3.0, 1.0]])
+        >>> statistics(logits, logits[:, :2], torch.tensor([[0, 1]]), torch.tensor([-1])).tolist()
+        [[2.0, 1.0, 0.0]]
+    """
+    last, place, apart = top[:, -1:], label.clamp_min(0)[:, None], (label >= 0)[:, None]
+    below = (last - logits).scatter_(1, index, 0.0)
+    label_gap = torch.where(apart, below.gather(1, place), 0.0)
+    count = (logits.shape[1] - index.shape[1] - apart.float()).clamp_min_(1.0)
+    mean = (below.sum(1, keepdim=True) - label_gap) / count
+    away = below.sub_(mean).scatter_(1, index, 0.0)
+    away.scatter_(1, place, torch.where(apart, 0.0, away.gather(1, place)))
+    deviation = torch.linalg.vector_norm(away, dim=1, keepdim=True) / count.sqrt()
+    return torch.cat([mean, deviation, label_gap], 1)
+
+
+def two_levels(deviation: Tensor, known: Tensor, size: int) -> Tensor:
+    """Return logits of mean 0 and a given spread for the classes of a row of which nothing else is known.
+
+    Definition:
+        Of the n classes that are not kept, m stand below all the others, which share one value: with the standard
+        deviation σ and the wanted rise r = σ² / 8 of the many above the mean::
+
+            m = n r² / (r² + σ²), rounded, from 1 to ⌈n / 2⌉
+            many = σ √(m / (n − m)),  few = many − σ n / √(m (n − m))
+
+        so that the mean is 0 and the standard deviation σ, with nearly all probabilities the same. The few are those
+        that come first in an order of the classes, drawn once and turned, row by row, by a hash of the classes kept.
+
+    Args:
+        deviation: (N, 1) σ, at least 0.
         known: (N, K) int64, the classes that are kept, each of them once; below 0 for none.
         size: number of classes C.
 
@@ -29,17 +59,17 @@ def tail_like(spread: Tensor, rise: Tensor, known: Tensor, size: int) -> Tensor:
         (N, C) float32; what it holds at the known classes means nothing.
 
     Example:
-        >>> made = tail_like(torch.ones(1, 1), torch.zeros(1, 1), torch.tensor([[0]]), 5)[0, 1:]
+        >>> made = two_levels(torch.ones(1, 1), torch.tensor([[0]]), 5)[0, 1:]
         >>> [round(each, 4) for each in sorted(made.tolist())]
         [-1.7321, 0.5774, 0.5774, 0.5774]
     """
     left = size - (known >= 0).sum(1, keepdim=True)
-    share = rise.square() / (rise.square() + spread.square()).clamp_min_(1e-30)
-    few = torch.minimum((left * share).round_().clamp_min_(1), (left + 1) // 2)
+    ratio = (RISE * deviation).square()  # r² / σ²
+    few = torch.minimum((left * (ratio / (1 + ratio))).round_().clamp_min_(1), (left + 1) // 2)
     others = (left - few).clamp_min_(1)
-    above = torch.where(left > few, spread * (few / others).sqrt(), 0.0)
-    below = above - torch.where(left > few, spread * left / (few * others).sqrt(), 0.0)
-    return torch.where(_first(few, known, size), below, above)
+    many = torch.where(left > few, deviation * (few / others).sqrt(), 0.0)
+    below = many - torch.where(left > few, deviation * left / (few * others).sqrt(), 0.0)
+    return torch.where(_first(few, known, size), below, many)
 
 
 def _first(few: Tensor, known: Tensor, size: int) -> Tensor:

@@ -8,4 +8,4 @@ from limbeck.cache.layout import Layout, layout_of, suitable_layout
 from limbeck.cache.store import Store
 from limbeck.cache.topk import TopK
 
-__all__ = ["Dense16", "Dense8", "Exact", "Header", "Layout", "Store", "TopK", "layout_of", "suitable_layout"]
+__all__ = ["Dense8", "Dense16", "Exact", "Header", "Layout", "Store", "TopK", "layout_of", "suitable_layout"]

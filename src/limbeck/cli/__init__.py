@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 
-from limbeck.cli import looking, shipping, training
+from limbeck.cli import caching, looking, shipping, training
 from limbeck.cli.app import app
 from limbeck.cli.outcomes import outcome
 
@@ -27,6 +27,7 @@ VERBS = (
 
 for verb in VERBS:
     app.command()(verb)
+app.add_typer(caching.cache, name="cache")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -133,6 +133,13 @@ def distill(
     temperature: Temperature = None,
     kd_weight: KdWeight = None,
     task_weight: TaskWeight = None,
+    cache_views: Annotated[
+        int | None,
+        typer.Option(help="Keep the teacher's answers for so many augmentation draws of each sample.", min=1),
+    ] = None,
+    cache: Annotated[
+        str | None, typer.Option(help="Folder of a cache to read or to make; one in the run unless told.")
+    ] = None,
     no_alone: Annotated[bool, typer.Option("--no-alone", help="Do not train the student alone too.")] = False,
     seeds: Seeds = None,
     epochs: Epochs = None,
@@ -157,6 +164,7 @@ def distill(
         "teacher_pretrained": teacher_pretrained, "student_pretrained": student_pretrained, "loss": loss,
         "also": also_of(also), "pairs": pair, "temperature": amount_of(temperature),
         "kd_weight": amount_of(kd_weight), "task_weight": amount_of(task_weight),
+        "cache_views": cache_views, "cache": cache,
         "alone": False if no_alone else None, "seeds": seeds, "epochs": epochs, "batch_size": batch_size, "lr": lr,
         "augment": augment, "limit": limit, "size": size, "skip_bad": skip_bad, "precision": precision,
         "device": device, "workers": workers, "trackers": tracker,

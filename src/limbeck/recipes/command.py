@@ -18,7 +18,7 @@ from limbeck.recipes.training import train
 from limbeck.recipes.watching import Show
 from limbeck.report import RunRecord, formats, model_rows, verdict
 from limbeck.report.parts import part_rows
-from limbeck.report.spending import waiting
+from limbeck.report.spending import kept, waiting
 from limbeck.report.trainings import privacy_claim
 from limbeck.train.engine import processes
 
@@ -75,6 +75,8 @@ def print_outcome(record: RunRecord, out: Path, console: Console) -> None:
     if record.skipped:
         say(console, f"Note: left out as unreadable: {len(record.skipped)} files.")
     say(console, verdict(record).sentence)
+    for each in kept(record):
+        say(console, each)
     if told := waiting(record):
         say(console, told)
     if record.privacy is not None:

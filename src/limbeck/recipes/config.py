@@ -75,6 +75,11 @@ class DistillConfig(DataSettings):
     """Augmentation of the transfer set; by the kind of data unless told."""
     teacher_augment: str | None = None
     """Augmentation while the teacher is trained here; as `augment` unless told."""
+    cache_views: int | None = Field(default=None, ge=1)
+    """Keep the teacher's answers for so many augmentation draws of each sample, and read them in later epochs, which
+    see these draws again. The teacher is asked at every step unless told."""
+    cache: str | None = None
+    """Folder of a cache to read, or to make; one inside the run unless told."""
     alone: bool = True
     """Train the same student without a teacher too, to know what the teacher gave."""
     kd: Knowledge = Field(default_factory=Knowledge)

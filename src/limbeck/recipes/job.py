@@ -12,10 +12,10 @@ from limbeck.data import Data, default_augmentation
 from limbeck.evaluate.quality import evaluate
 from limbeck.models import Model, save_model
 from limbeck.models.model import Inputs
+from limbeck.recipes.caching import Caching, note_cache, served
 from limbeck.recipes.candidates import Candidate, Given, as_they_are
 from limbeck.recipes.config import DistillConfig
-from limbeck.recipes.course import Course
-from limbeck.recipes.knowledge import Knowledge
+from limbeck.recipes.course import Course, named
 from limbeck.recipes.lessons import Lessons, Make
 from limbeck.recipes.measuring import Composite, Measured, device_of, scores_on_test
 from limbeck.recipes.setup import GivenData, Reader
@@ -23,7 +23,7 @@ from limbeck.recipes.tutor import Tutor
 from limbeck.recipes.wiring import Wiring
 from limbeck.schemes import Offline, Scheme, Supervised
 from limbeck.tasks import Task
-from limbeck.teachers import Frozen, Teacher
+from limbeck.teachers import Cached, Frozen, Teacher
 from limbeck.train import Feed, Plan, Run, Stage, fit_stages
 from limbeck.train.engine import processes
 
@@ -81,6 +81,11 @@ class Job:
         """Seeds of the students."""
         return [self.config.train.seed + number for number in range(self.config.seeds)]
 
+    @functools.cached_property
+    def caching(self) -> Caching | None:
+        """What is kept of the teachers' answers."""
+        return Caching.of(self.config)
+
     def candidate(self, given: Given | Teacher, role: str) -> Candidate:
         """Return the door of a further network, an assistant or a peer."""
         return Candidate(given, role, self.data, self.task, plugins=self.plugins)
@@ -100,10 +105,16 @@ class Job:
         augment: str | Mapping[str, str] | None = None,
         labelled: bool = False,
     ) -> Feed:
-        """Return transfer set and validation part; only the labelled samples, in as many steps, where asked."""
+        """Return transfer set and validation part; only the labelled samples, in as many steps, where asked.
+
+        Where answers are kept, all students draw their views from one seed, so that each answer serves all of them.
+        """
         wanted = augment if augment is not None else self.config.augment
-        reader = self.reader(inputs)
-        return (reader.labelled_feed if labelled else reader.feed)(wanted, seed, self.config.ratio)
+        reader, ratio, caching = self.reader(inputs), self.config.ratio, self.caching
+        seed = seed if caching is None else caching.seed
+        if labelled:
+            return reader.labelled_feed(wanted, seed, ratio)
+        return reader.feed(wanted, seed, ratio, cycle=None if caching is None else caching.views)
 
     def teacher(
         self, candidate: Candidate, key: str = "teacher", role: str = "teacher", stage: int = 0
@@ -148,14 +159,7 @@ class Job:
         teacher.calibrate(self.reader({role: model.inputs}).few(64), self.task)
         return teacher
 
-    def lessons(
-        self,
-        model: Model,
-        tutor: Tutor,
-        seed: int,
-        make: Make = Offline,
-        kd: Knowledge | None = None,
-    ) -> Lessons:
+    def lessons(self, model: Model, tutor: Tutor, seed: int, make: Make = Offline) -> Lessons:
         """Return what a student is taught, wired between its layers and its teacher's.
 
         Args:
@@ -163,11 +167,11 @@ class Job:
             tutor: who teaches.
             seed: of adapters and learnable losses.
             make: makes the main stage's scheme.
-            kd: what is taught; the run's unless told.
         """
         found = tutor.layers()
         wiring = self.wiring(model, found.network, found.inputs, seed, found.prefix)
-        return Lessons(kd or self.config.kd, wiring, tutor.teacher, functools.partial(self._remembered, make))
+        teacher = tutor.teacher if self.caching is None else Cached(tutor.teacher)
+        return Lessons(self.config.kd, wiring, teacher, functools.partial(self._remembered, make))
 
     def _remembered(self, make: Make, *args: Any) -> Scheme:
         self.scheme = make(*args)
@@ -199,15 +203,17 @@ class Job:
         plan = course.plan or self.config.train
         plan = plan if seed is None else plan.model_copy(update={"seed": seed})
         name = named(key, seed)
-        run = fit_stages(
-            course.stages,
-            self._feed_of(course, plan),
-            plan,
-            folder=self.folder / "checkpoints" / name,
-            resume=True,
-            watchers=self.watchers,
-            label=key,
-        )
+        with served(self.caching, course, self._feed_of(course, plan), self.folder) as feed:
+            run = fit_stages(
+                course.stages,
+                feed,
+                plan,
+                folder=self.folder / "checkpoints" / name,
+                resume=True,
+                watchers=self.watchers,
+                label=key,
+            )
+            note_cache(self.extra, key, course, run)
         if run.model is not course.model.module:  # an average, say, that the scheme keeps apart
             course.model.module.load_state_dict(run.model.state_dict())
         self.trained[name] = course.model
@@ -288,13 +294,3 @@ class Job:
         """Write a network into the run's folder, where ``run:DIR#KEY`` finds it; by the first process alone."""
         if processes()[0] == 0:
             save_model(self.folder, key, model, model.module.state_dict(), task=self.task.name)
-
-
-def named(key: str, seed: int | None) -> str:
-    """Return what a training's checkpoints are called.
-
-    Example:
-        >>> named("student", 3), named("teacher", None)
-        ('student-3', 'teacher')
-    """
-    return key if seed is None else f"{key}-{seed}"

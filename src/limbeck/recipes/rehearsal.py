@@ -9,8 +9,8 @@ import torch
 from limbeck.data import Data
 from limbeck.data.mixture import Mixture, divided
 from limbeck.models import Model
-from limbeck.recipes.course import Course
-from limbeck.recipes.job import SMALL, Job, named
+from limbeck.recipes.course import Course, named
+from limbeck.recipes.job import SMALL, Job
 from limbeck.recipes.measuring import Measured
 from limbeck.recipes.trial import try_stages
 from limbeck.recipes.tutor import Tutor
@@ -46,7 +46,10 @@ class Rehearsal(Job):
         self.trainings += 1
         self.trained[named(key, seed)] = course.model
         plan = course.plan or self.config.train
-        part = self._feed_of(course, plan).train
+        feed = self._feed_of(course, plan)
+        if self.caching is not None:
+            self.caching.refuse(course, feed)
+        part = feed.train
         if isinstance(part, Mixture):
             divided(
                 plan.batch_size, part.ratio, processes()[1]

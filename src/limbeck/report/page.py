@@ -18,7 +18,7 @@ from limbeck.report.pareto import COSTS, pareto
 from limbeck.report.parts import part_rows
 from limbeck.report.record import RunRecord, read_run
 from limbeck.report.roles import distilled_by, family, has_several_teachers, in_order, network_facts
-from limbeck.report.spending import overhead, spending, waiting
+from limbeck.report.spending import kept, overhead, spending, waiting
 from limbeck.report.tables import class_rows, pair_changes, points_of
 from limbeck.report.verdict import verdict
 
@@ -71,6 +71,7 @@ def write_report(folder: str | Path) -> Path:
         spending=spending(record),
         overhead=overhead(record),
         waiting=waiting(record),
+        kept=kept(record),
         provenance=sections.provenance(record),
         config=_config(folder, record),
         **_training(record, read_history(folder)),

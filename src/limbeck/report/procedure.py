@@ -8,6 +8,7 @@ from limbeck.report.facts import Finite, Number, Piece
 
 __all__ = [
     "Bias",
+    "Cache",
     "Environment",
     "Exported",
     "Privacy",
@@ -85,6 +86,23 @@ class Bias(Piece):
     """Share of each of these classes that was right without the shift."""
     recall_after: list[Number]
     """The same with it."""
+
+
+class Cache(Piece):
+    """A teacher's answers that were kept, and what that saved."""
+
+    network: str
+    """Who learnt from them: ``student``, ``assistant-1``."""
+    views: NonNegativeInt
+    """Augmentation draws of each sample that are kept."""
+    bytes_per_view: NonNegativeFloat
+    """Of one answer on disk, its check and its share of a checksum included."""
+    answers: NonNegativeInt
+    """Samples that were taught, over all seeds."""
+    forwards: NonNegativeInt
+    """Of the teacher's networks, for answers that were not there yet."""
+    kl: Number = None
+    """Mean KL of kept answers to live ones, in nats; of values, the mean squared difference."""
 
 
 class Privacy(Piece):

@@ -26,6 +26,7 @@ from limbeck.report.facts import (
 )
 from limbeck.report.procedure import (
     Bias,
+    Cache,
     Environment,
     Exported,
     Privacy,
@@ -37,6 +38,7 @@ from limbeck.report.procedure import (
 
 __all__ = [
     "Bias",
+    "Cache",
     "Cost",
     "DataFacts",
     "Difference",
@@ -98,6 +100,8 @@ class RunRecord(Piece):
     """Every training of the run, in order."""
     bias: list[Bias] = Field(default_factory=list)
     """Corrected output biases, of each student."""
+    caches: list[Cache] = Field(default_factory=list)
+    """Teachers' answers that were kept, one entry for each network that learnt from some."""
     notes: list[str] = Field(default_factory=list)
     """What the reader should know of how the run was made, a sentence each."""
     scheme: SchemeFacts | None = None

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from limbeck.report import formats
-from limbeck.report.record import RunRecord
+from limbeck.report.record import Cache, RunRecord
 from limbeck.report.roles import MOST_ALIKE, family, has_several_teachers, network_title
 
-__all__ = ["Bar", "overhead", "spending", "waiting"]
+__all__ = ["Bar", "kept", "overhead", "spending", "waiting"]
 
 MUCH = 0.2
 """Share of the training time from which waiting for data is worth a remedy."""
@@ -79,3 +79,22 @@ def waiting(record: RunRecord) -> str:
     if share > MUCH and share * seconds / steps > HANDED_OVER:
         told += ": more loading processes (--workers) may shorten it"
     return f"{told}."
+
+
+def kept(record: RunRecord) -> list[str]:
+    """Say of each cache what it holds and what of the answers the teacher had to be run for."""
+    return [_kept(each, record) for each in record.caches]
+
+
+def _kept(cache: Cache, record: RunRecord) -> str:
+    whom = "" if cache.network == "student" else f" for the {network_title(cache.network)}"
+    views = f"{cache.views} view{'s' if cache.views > 1 else ''} of each sample"
+    told = (
+        f"The teacher's answers were kept{whom}: {views}, {cache.bytes_per_view:.1f} bytes each. It answered "
+        f"{formats.count(cache.answers)} times and was run on {formats.count(cache.forwards)} samples for that"
+    )
+    if cache.kl is None:
+        return f"{told}."
+    if record.protocol.metric in ("rmse", "mae"):
+        return f"{told}; kept values are {cache.kl:.2g} from live ones (mean squared difference)."
+    return f"{told}; kept answers are {cache.kl:.2g} nats from live ones (mean KL)."

@@ -2,6 +2,7 @@
 
 from limbeck.teachers.ballot import collect_votes
 from limbeck.teachers.base import Teacher
+from limbeck.teachers.cached import Cached
 from limbeck.teachers.class_names import renamed
 from limbeck.teachers.clusters import Clusters, confused_classes
 from limbeck.teachers.dustbin import Dustbin, SpecialistSet, own_targets, specialist_set
@@ -17,6 +18,7 @@ from limbeck.teachers.transformed import Transformed
 from limbeck.teachers.votes import Voted, Votes
 
 __all__ = [
+    "Cached",
     "Clusters",
     "Dustbin",
     "Ema",

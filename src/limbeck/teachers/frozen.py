@@ -144,19 +144,19 @@ class Frozen:
 
     def fingerprint(self) -> str:
         """Return the SHA-256 of the network's weights and its precision, by which a resumed run knows it again."""
-        return self._digest(self.precision.choice if self.precision else self._wanted).hexdigest()
+        return self._digest(self.precision.choice if self.precision else self._wanted)
 
     def facts(self) -> dict[str, str]:
         """Return weights (SHA-256) and precision apart, by which a cache of its answers is known again."""
         precision = self.precision.choice if self.precision else self._wanted
-        return {"teacher weights": self._digest("").hexdigest(), "teacher precision": precision}
+        return {"teacher weights": self._digest(""), "teacher precision": precision}
 
-    def _digest(self, first: str) -> Any:
+    def _digest(self, first: str) -> str:
         digest = hashlib.sha256(first.encode())
         for name, value in self.model.state_dict().items():
             digest.update(name.encode())
             digest.update(value.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes())
-        return digest
+        return digest.hexdigest()
 
     @torch.no_grad()
     def _compare(self, batch: Batch, task: Task) -> None:

@@ -19,6 +19,7 @@ class AssistantRecipe(SchemeRecipe):
     title: ClassVar[str] = "assistant"
     paper: ClassVar[str] = "TAKD, Mirzadeh 2020, arXiv 1902.03393"
     situation: ClassVar[str] = "the teacher is very much larger than the student"
+    successive: ClassVar[bool] = True
     teachers: ClassVar[tuple[int, int]] = (1, MANY)
 
     name: Literal["Assistant"] = "Assistant"

@@ -56,6 +56,10 @@ class SchemeRecipe(BaseModel):
     """Whether epochs are chosen by validation, where the plan says so."""
     one_teacher: ClassVar[bool] = True
     """Whether the teacher named is, by itself, the one that taught."""
+    caches: ClassVar[bool] = True
+    """Whether students learn from teachers that no longer change, whose answers can be kept."""
+    successive: ClassVar[bool] = False
+    """Whether teachers follow one another, each with answers of its own."""
 
     name: str
 
@@ -99,6 +103,21 @@ class SchemeRecipe(BaseModel):
             raise LimbeckError(
                 f"{self.name} takes {takes}, but {len(given)} {'were' if len(given) > 1 else 'was'} given: "
                 + ("give --teacher once, or choose SeveralTeachers." if most == 1 else "leave --teacher out.")
+            )
+        self._refuse_cache(config)
+
+    def _refuse_cache(self, config: "DistillConfig") -> None:
+        if config.cache_views is None and config.cache is None:
+            return
+        if not self.caches:
+            raise LimbeckError(
+                f"{self.name} has no teacher whose answers stay the same, so none can be kept: leave --cache-views and "
+                "--cache out."
+            )
+        if self.successive and config.cache is not None:
+            raise LimbeckError(
+                f"{self.name} has several teachers, one after the other, and --cache names one cache: leave it out, "
+                "and the run keeps a cache for each."
             )
 
     def refuse_data(self, data: "Data") -> None:
@@ -251,7 +270,13 @@ class SchemeRecipe(BaseModel):
         assert tutor is not None
         lessons = job.lessons(model, tutor, seed, self.scheme)
         stages = lessons.stages()
-        return Course(stages, lessons.deployed(model), {"student": model.inputs, **tutor.inputs})
+        return Course(
+            stages,
+            lessons.deployed(model),
+            {"student": model.inputs, **tutor.inputs},
+            teacher=lessons.teacher,
+            teacher_has_weights=not tutor.trained_here,
+        )
 
     def scheme(
         self,

@@ -27,6 +27,7 @@ class BornAgainRecipe(SchemeRecipe):
     title: ClassVar[str] = "born again"
     paper: ClassVar[str] = "BAN, Furlanello 2018, arXiv 1805.04770"
     situation: ClassVar[str] = "the same architecture, as accurate as time allows, no teacher"
+    successive: ClassVar[bool] = True
     teachers: ClassVar[tuple[int, int]] = (0, 1)
     one_teacher: ClassVar[bool] = False
 

@@ -45,6 +45,7 @@ class DataFreeRecipe(SchemeRecipe):
         "kd_weight": 1.0,
     }
     usual_alone: ClassVar[bool] = False
+    caches: ClassVar[bool] = False
 
     name: Literal["DataFree"] = "DataFree"
     samples: int = Field(default=10_000, ge=8)

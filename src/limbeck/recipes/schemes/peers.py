@@ -48,6 +48,7 @@ class PeersRecipe(SchemeRecipe):
     """What mutual and collaborative learning share: further networks beside the student."""
 
     teachers: ClassVar[tuple[int, int]] = (0, 0)
+    caches: ClassVar[bool] = False
     usual: ClassVar[Mapping[str, Any]] = {
         "loss": "KD",
         "temperature": 1.0,

@@ -52,6 +52,7 @@ class PrivateTeachersRecipe(SchemeRecipe):
     situation: ClassVar[str] = "private data, and public samples of the same kind without labels"
     needs_unlabelled: ClassVar[bool] = True
     usual_alone: ClassVar[bool] = False
+    caches: ClassVar[bool] = False
     one_teacher: ClassVar[bool] = False
     chooses: ClassVar[bool] = False
 

@@ -25,6 +25,7 @@ class SelfTaughtRecipe(SchemeRecipe):
     """What the schemes without another network share: the paper's terms, or those that the person names."""
 
     teachers: ClassVar[tuple[int, int]] = (0, 0)
+    caches: ClassVar[bool] = False
     usual: ClassVar[Mapping[str, Any]] = {"loss": "KD"}
 
     def knowledge(self, kd: Knowledge, task: str = "classification", classes: int | None = None) -> Knowledge:

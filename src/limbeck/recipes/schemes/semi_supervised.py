@@ -50,6 +50,8 @@ class SemiSupervisedRecipe(SchemeRecipe):
     def course(self, job: "Job", model: Model, tutor: "Tutor | None", seed: int) -> Course:
         """Return the training on both kinds of samples."""
         course = super().course(job, model, tutor, seed)
+        if self.teach == "unlabelled":
+            course = replace(course, asked_about=job.data.unlabelled)
         if self.strong is None:
             return course
         weak = job.augmentation()

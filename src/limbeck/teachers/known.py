@@ -1,0 +1,47 @@
+"""By what a teacher is known again, fact by fact."""
+
+from typing import Any
+
+from limbeck.errors import LimbeckError
+from limbeck.teachers.base import Teacher
+
+
+def about_teacher(teacher: Teacher) -> dict[str, str]:
+    """Return what a cache of a teacher's answers must know it by, each fact apart where the teacher tells them apart.
+
+    Args:
+        teacher: any teacher; one with ``facts()`` is asked for them, else for its ``fingerprint()``.
+
+    Raises:
+        LimbeckError: a teacher without either, which may change unseen.
+
+    Example:
+        >>> from torch import nn
+        >>> from limbeck import Frozen
+        >>> sorted(about_teacher(Frozen(nn.Linear(2, 2), precision="fp32")))
+        ['teacher precision', 'teacher weights']
+    """
+    facts, fingerprint = getattr(teacher, "facts", None), getattr(teacher, "fingerprint", None)
+    if facts is not None:
+        return dict(facts())
+    if fingerprint is not None:
+        return {"teacher": str(fingerprint())}
+    raise LimbeckError(
+        f"{type(teacher).__name__} has no fingerprint, so a cache could not tell whether it has changed: give it a "
+        "method fingerprint() that returns a text, or ask it at every step."
+    )
+
+
+def undecided(teacher: Any) -> bool:
+    """Return whether a teacher, or one of those it is made of, chooses its precision at the first batch.
+
+    Example:
+        >>> from torch import nn
+        >>> from limbeck import Frozen
+        >>> undecided(Frozen(nn.Linear(2, 2))), undecided(Frozen(nn.Linear(2, 2), precision="fp32"))
+        (True, False)
+    """
+    inner = (*getattr(teacher, "teachers", ()), getattr(teacher, "teacher", None))
+    return (hasattr(teacher, "precision") and teacher.precision is None) or any(
+        undecided(each) for each in inner if each is not None
+    )

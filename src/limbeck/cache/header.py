@@ -168,6 +168,8 @@ def _parsed(path: Path) -> dict[str, Any]:
         raise LimbeckError(
             f"{path.parent} is a file, and a cache is a folder. Name the cache's folder."
         ) from None
+    except OSError as error:
+        raise LimbeckError(f"{path} cannot be read: {error.strerror}. Look at its permissions.") from None
     except (ValueError, RecursionError):
         raise LimbeckError(f"{path} is not JSON, as a cache's header must be. {REBUILD}") from None
     if not isinstance(contents, dict):

@@ -27,7 +27,7 @@ def numbers(name: str, tensor: Tensor) -> Numbers:
         >>> numbers("index", torch.arange(3))
         array([0, 1, 2])
     """
-    if tensor.ndim != 1 or (len(tensor) and (tensor.is_floating_point() or tensor.element_size() == 1)):
+    if tensor.ndim != 1 or (tensor.shape[0] and (tensor.is_floating_point() or tensor.element_size() == 1)):
         raise LimbeckError(f"{name} must be int64 (N,), not {tensor.dtype} of shape {tuple(tensor.shape)}.")
     found: Numbers = tensor.detach().cpu().numpy().astype(np.int64, copy=False)
     return found
@@ -55,7 +55,9 @@ def joined(positions: Numbers, views: Numbers, samples: int, held: int) -> Numbe
         )
     if len(views) and (views.min() < 0 or views.max() >= held):
         wrong = views[(views < 0) | (views >= held)][0]
-        raise LimbeckError(f"View {wrong} is not in the cache, which holds views 0 to {held - 1}.")
+        raise LimbeckError(
+            f"View {wrong} is not in the cache, which holds views 0 to {held - 1}. Build one with more."
+        )
     return views * samples + positions
 
 

@@ -17,7 +17,7 @@ from limbeck.cache.lock import locked
 from limbeck.cache.places import Numbers, by_view, fitting, joined, numbers
 from limbeck.cache.samples import Samples
 from limbeck.cache.views import Views
-from limbeck.errors import LimbeckError
+from limbeck.errors import LimbeckError, did_you_mean
 
 PIECE = 1 << 16
 """Records that go to a device at once."""
@@ -160,7 +160,9 @@ class Store:
         for number, chosen, rows in self._by_view(places):
             view = self._views.get(number)
             if view is None:
-                raise LimbeckError(f"Nothing of view {number} is written yet in {self.folder}.")
+                raise LimbeckError(
+                    f"Nothing of view {number} is written yet in {self.folder}. Ask which are present."
+                )
             part = view.read(field, rows)
             if isinstance(chosen, slice):
                 return torch.from_numpy(part)
@@ -281,9 +283,8 @@ class Store:
 
     def _known(self, field: str) -> None:
         if field not in self.header.fields:
-            raise LimbeckError(
-                f"The cache {self.folder} has no field {field!r}, but {', '.join(self.header.fields)}."
-            )
+            hint = did_you_mean(field, self.header.fields) or f" Use {' or '.join(self.header.widths)}."
+            raise LimbeckError(f"The cache {self.folder} has no field {field!r}.{hint}")
 
     def _may_write(self) -> None:
         if self._lock is None:

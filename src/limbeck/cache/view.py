@@ -169,7 +169,8 @@ class View:
             self._check_marks(start + np.flatnonzero(self._marks[start:end]))
             return
         for attempt in range(self._tries):
-            time.sleep(PAUSE * bool(attempt))
+            if attempt:
+                time.sleep(PAUSE)
             if self._sums[block] == self._sum(start, end):
                 self._unchecked -= not self._checked[block]
                 self._checked[block] = True
@@ -178,7 +179,8 @@ class View:
 
     def _check_marks(self, rows: Rows) -> None:
         for attempt in range(self._tries):
-            time.sleep(PAUSE * bool(attempt))
+            if attempt:
+                time.sleep(PAUSE)
             found = [each.take(rows, axis=0) for each in self._fields.values()]
             stored = self._marks.take(rows)
             wrong = np.flatnonzero(stored != marks(found, self._named(rows), self._salt))

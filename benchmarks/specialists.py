@@ -80,7 +80,7 @@ class Way:
     epochs: int = 4
 
 
-CHOSEN = Way()
+CHOSEN = Way(3e-3)
 TRIED = (Way(3e-4), Way(1e-3), Way(3e-3))
 
 

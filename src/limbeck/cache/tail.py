@@ -93,9 +93,9 @@ def _order(size: int, device: torch.device) -> Tensor:
 
 
 def _hashed(known: Tensor, size: int) -> Tensor:
-    """Return a number from 0 to C − 1 for each row, which depends on what is kept and nothing else."""
+    """Return a number from 0 to C − 1 for each row, which depends on the classes that are kept and nothing else."""
     places = torch.arange(1, known.shape[1] + 1, device=known.device)
-    return _mixed((known * (2 * places + 1)).sum(1)) % size
+    return _mixed(((known + 1) * (2 * places + 1)).sum(1)) % size
 
 
 def _mixed(numbers: Tensor) -> Tensor:

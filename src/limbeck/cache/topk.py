@@ -18,6 +18,8 @@ from limbeck.functional import ABSENT
 LEAST_BITS, MOST_BITS = 4, 8
 NOTHING = 255
 """In place of the tail's mean: the teacher knows no class of the tail; of the label: its logit is not kept apart."""
+NUDGE = 2**-12
+"""Steps by which each kept logit is read as less than it is written for every one in front of it."""
 LEAST_ROWS, MOST_ROWS = 32, 2048
 """From how many answers is learnt what the teacher usually says."""
 
@@ -42,9 +44,10 @@ class TopK:
             a    = ⌈q_1 / u⌉, at least −128
             code = u a − q;  L for limbeck.functional.ABSENT
 
-        Mean and label are written as how far they are below step · q_k, the standard deviation as it is, each in units
-        of 2^(bits − 8) steps (:func:`limbeck.cache.scales.span_codes`); a mean of 255 says that the whole tail is
-        ABSENT. Nothing that is not kept is read as more than the k-th logit.
+        The j-th largest is read as step · (q − j / 4,096), j from 0, so that equal codes keep their order and the
+        likeliest class stays so. Mean and label are written as how far they are below the k-th as it is read, the
+        standard deviation as it is, each in units of 2^(bits − 8) steps (:func:`limbeck.cache.scales.span_codes`); a
+        mean of 255 says that the whole tail is ABSENT. What is not kept is read as less than the k-th.
 
     Args:
         size: C, number of classes.
@@ -133,7 +136,8 @@ class TopK:
         quantised = (top / step).round_()
         anchor = (quantised[:, :1] / self._unit).ceil_().clamp_(-128, 127)
         codes = self._unit * anchor - quantised
-        spans[:, ::2] += step * quantised[:, -1:] - top[:, -1:]  # from the k-th logit as it will be read
+        last = quantised[:, -1:] - NUDGE * (self.k - 1)
+        spans[:, ::2] += step * last - top[:, -1:]  # from the k-th logit as it will be read
         written = span_codes(spans / (step * self._span)).clamp_max_(NOTHING - 1)
         written[:, 2].masked_fill_(label < 0, NOTHING)
         if lacking is not None and absent is not None:
@@ -146,7 +150,10 @@ class TopK:
         """Return logits (N, C) of records (N, W), float32; ``targets`` say whose the label's logit is."""
         chosen, anchor, spans, codes, index, *label_span = unpacked(records(rows, self.width), self._fields)
         step, index = steps_of(chosen), index.clamp_max_(self.size - 1)
-        top = step * (self._unit * (anchor - ((anchor & 128) << 1)) - codes)
+        order = (
+            torch.arange(self.k, device=rows.device) * NUDGE
+        )  # ties are read as they were: the largest first
+        top = step * (self._unit * (anchor - ((anchor & 128) << 1)) - codes - order)
         last, lacking = top[:, -1:], codes == self._most
         gap, deviation = (step * self._span * spans_of(spans)).split(1, 1)
         known, values = torch.where(lacking, -1, index), top
@@ -154,20 +161,26 @@ class TopK:
             label = torch.where(label_span[0].squeeze(1) == NOTHING, -1, self._label(targets, index))[:, None]
             known = torch.cat([known, label], 1)
             values = torch.cat([top, last - step * self._span * spans_of(label_span[0])], 1)
-        made = self._tail(known, values, last - gap, deviation).clamp_max_(last)
+        below = last - NUDGE * step  # the others come after the k-th
+        made = self._tail(known, values, last - gap, deviation).clamp_max_(below)
         made.masked_fill_(spans[:, :1] == NOTHING, ABSENT)
         if known.shape[1] > self.k:
             place = label.clamp_min(0)
-            made.scatter_(1, place, torch.where(label < 0, made.gather(1, place), values[:, -1:]))
+            made.scatter_(
+                1, place, torch.where(label < 0, made.gather(1, place), values[:, -1:].minimum(below))
+            )
         return made.scatter_(1, index, top.masked_fill_(lacking, ABSENT))
 
     def bound(self, values: Tensor) -> Tensor:
-        """Return half a step of each row, (N,): how far the k largest may be off; the others may by any amount."""
+        """Return half a step of each row, (N,), and k / 4,096 of it: how far the k largest may be off.
+
+        Of the others no error can be stated.
+        """
         logits, absent = logits_of(values, self.size)
         top, index = logits.topk(self.k, 1)
         lacking = None if absent is None else self._lacking(absent, index)
         spans = statistics(logits, top, index, _none(logits))
-        return steps_of(self._step_codes(top, lacking, spans)).squeeze(1) * (0.5 + 2**-12)
+        return steps_of(self._step_codes(top, lacking, spans)).squeeze(1) * (0.5 + NUDGE * (self.k + 1))
 
     def settings(self) -> dict[str, int | float | str | bool]:
         """Return what :func:`limbeck.cache.layout.layout_of` makes an equal layout of."""

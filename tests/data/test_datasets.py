@@ -228,6 +228,15 @@ def test_normalised_images_are_noted():
     assert dataset_data(pairs).notes == ()
 
 
+def test_a_class_that_only_validation_has_is_told():
+    x, y = torch.rand(30, 1, 4, 4), torch.arange(30) % 3
+    train, rest = TensorDataset(x[y < 2], y[y < 2]), TensorDataset(x, y)
+    data = dataset_data(train, rest, rest, classes=["a", "b", "c"])
+    assert data.notes == ("The training part has no sample of c: only a teacher can tell of it.",)
+    with pytest.raises(LimbeckError, match="Class 'c' of .* has 0 samples"):
+        dataset_data(train, None, rest, classes=["a", "b", "c"])
+
+
 def test_limit():
     data = dataset_data(TensorDataset(torch.rand(40, 5), torch.arange(40) % 2), limit=6)
     assert len(data.train) == 6

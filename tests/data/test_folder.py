@@ -171,6 +171,30 @@ def test_an_empty_class_is_named(write_photos):
         folder(path)
 
 
+def test_a_class_that_only_a_teacher_knows_has_an_empty_folder(write_photos):
+    write_photos("train")
+    write_photos("validation", classes=("cat", "dog", "zebra"), count=3)
+    path = write_photos("test", classes=("cat", "dog", "zebra"), count=3)
+    with pytest.raises(
+        LimbeckError, match=r"zebra is a class that .* has no folder for: add one there, an empty"
+    ):
+        folder(path)
+    (path / "train" / "zebra").mkdir()
+    data = folder(path)
+    assert data.classes == ("cat", "dog", "zebra")
+    assert data.source.targets[data.train].unique().tolist() == [0, 1]
+    assert 2 in data.source.targets[data.validation]
+    assert data.notes == ("The training part has no sample of zebra: only a teacher can tell of it.",)
+
+
+def test_an_empty_class_that_nothing_judges_is_refused(write_photos):
+    write_photos("train")
+    path = write_photos("test", classes=("cat", "dog", "zebra"), count=3)
+    (path / "train" / "zebra").mkdir()
+    with pytest.raises(LimbeckError, match=r"class folder .*zebra has no images"):
+        folder(path)
+
+
 def test_one_image_in_a_class_is_refused(write_photos):
     path = write_photos()
     (path / "zebra").mkdir()

@@ -119,11 +119,13 @@ def dataset_data(
     source, task = one_source(list(parts.values()), task, collate_fn)
     starts = np.cumsum([0, *map(len, parts.values())]).tolist()
     indices = {role: torch.arange(*ends) for role, ends in zip(parts, pairwise(starts), strict=True)}
-    names, labels = None, None
+    names, labels, lacking = None, None, tuple[str, ...]()
     if task == "classification":
         labels = cast(Tensor, source.targets)
         names = _class_names(train, classes, labels)
-        refuse_bad_classes(name, labels[indices["train"]], names, least=1 if len(parts) == 3 else 2)
+        judged = labels[indices["validation"]] if "validation" in indices else None
+        least = 1 if len(parts) == 3 else 2
+        lacking = refuse_bad_classes(name, labels[indices["train"]], names, least, judged)
     for role in ("test", "validation"):
         if role not in indices:
             indices["train"], indices[role] = hold_out(indices["train"], labels, 0.2, seed)
@@ -131,7 +133,7 @@ def dataset_data(
         indices["train"] = subset(indices["train"], labels, limit, seed)
     shape, notes = _shape(source, size, task)
     split = (indices["train"], indices["validation"], indices["test"])
-    return Data(name, task, source, *split, names, shape, notes=notes)
+    return Data(name, task, source, *split, names, shape, notes=(*notes, *lacking))
 
 
 def as_sample(x: Any, anything: bool = False) -> Any:

@@ -94,7 +94,8 @@ def folder(
 
     With folders ``train`` and ``test``, a fifth of train is for validation unless there is a ``validation``
     (``val``) folder too. Without ``test``, or without any of them, a fifth is held out for test, and of the
-    rest a fifth for validation. Images are read as RGB unless all are grey.
+    rest a fifth for validation. A class may have an empty folder in ``train`` where it has images in
+    ``validation``: then only a teacher can tell of it. Images are read as RGB unless all are grey.
 
     Args:
         path: the folder.
@@ -132,10 +133,14 @@ def folder(
         )
     files, spans = _gathered(parts, classes, skip_bad)
     targets = torch.tensor(files.labels, dtype=torch.int64)
-    refuse_bad_classes(name, targets[: spans["train"][1]], classes)
+    judged = targets[slice(*spans["validation"])] if "validation" in spans else None
+    lacking = refuse_bad_classes(name, targets[: spans["train"][1]], classes, validation=judged)
     indices = {part: torch.arange(*span) for part, span in spans.items()}
     notes = (
-        *classes_missing(spans, targets, classes, "images"),
+        *lacking,
+        *classes_missing(
+            {part: span for part, span in spans.items() if part != "train"}, targets, classes, "images"
+        ),
         *split_missing(indices, targets, seed, "images"),
     )
     source = FolderSource(root, files.paths, targets, files.grey)
@@ -193,10 +198,14 @@ def _gathered(
         begin = len(files.paths)
         for place in subfolders(parts[part]):
             if place.name not in classes:
-                raise LimbeckError(f"{place} is a class that {parts['train']} has no folder for.")
+                raise LimbeckError(
+                    f"{place} is a class that {parts['train']} has no folder for: add one there, an empty one if only "
+                    "a teacher knows the class, or remove this."
+                )
             before = len(files.paths)
             of_class = _add_images(files, place, classes.index(place.name), whole)
-            if len(files.paths) == before and (skip_bad or not of_class):
+            empty = len(files.paths) == before and (skip_bad or not of_class)
+            if empty and not (part == "train" and _judged(parts, place.name)):
                 which = "no image that can be read" if of_class else "no images"
                 raise LimbeckError(f"The class folder {place} has {which}: fill it or remove it.")
             bad += of_class
@@ -204,6 +213,11 @@ def _gathered(
     _refuse_bad(bad, skip_bad)
     files.skipped = [str(path) for path, _ in bad]
     return files, spans
+
+
+def _judged(parts: Mapping[str, Path], name: str) -> bool:
+    """Return whether a class without training images has some for validation: its teacher may know it."""
+    return "validation" in parts and any(files_below(parts["validation"] / name, SUFFIXES))
 
 
 def _decoded_soon(root: Path) -> bool:

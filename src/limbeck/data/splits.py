@@ -63,7 +63,9 @@ def subset(indices: Tensor, labels: Tensor | None, limit: int, seed: int) -> Ten
     return torch.cat([each[:count] for each, count in zip(members, counts, strict=True)]).sort().values
 
 
-def refuse_bad_classes(name: str, labels: Tensor, classes: Sequence[str], least: int = 2) -> None:
+def refuse_bad_classes(
+    name: str, labels: Tensor, classes: Sequence[str], least: int = 2, validation: Tensor | None = None
+) -> tuple[str, ...]:
     """Refuse labels that cannot be learnt from or split.
 
     Args:
@@ -71,6 +73,10 @@ def refuse_bad_classes(name: str, labels: Tensor, classes: Sequence[str], least:
         labels: (N,) int64 classes.
         classes: their names.
         least: the fewest samples a class may have.
+        validation: (M,) int64 classes of a part of its own: what only that part has, a teacher may know.
+
+    Returns:
+        A sentence about classes without a training sample, or nothing.
 
     Raises:
         LimbeckError: fewer than two classes, or a class with fewer than ``least`` samples.
@@ -84,13 +90,17 @@ def refuse_bad_classes(name: str, labels: Tensor, classes: Sequence[str], least:
         found = f"only {classes[0]!r}" if classes else "none"
         raise LimbeckError(f"{name} must have two or more classes to tell apart, but has {found}.")
     counts = torch.bincount(labels, minlength=len(classes)).tolist()
-    for each, count in zip(classes, counts, strict=True):
-        if count < least:
+    judged = set() if validation is None else set(validation.tolist())
+    lacking = [label for label in sorted(judged) if not counts[label]]
+    for label, (each, count) in enumerate(zip(classes, counts, strict=True)):
+        if count < least and label not in lacking:
             samples = f"{count} sample" if count == 1 else f"{count} samples"
             raise LimbeckError(
                 f"Class {each!r} of {name} has {samples}; a class needs at least {least}, "
                 "so add some or remove the class."
             )
+    named = ", ".join(classes[label] for label in lacking)
+    return (f"The training part has no sample of {named}: only a teacher can tell of it.",) if named else ()
 
 
 def _shuffled_classes(indices: Tensor, labels: Tensor | None, seed: int) -> list[Tensor]:

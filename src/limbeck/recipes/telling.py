@@ -9,14 +9,14 @@ from rich.text import Text
 
 
 def say(console: Console, text: str) -> None:
-    """Print ``text`` as it is: no markup, no colours, and paths in one piece to copy.
+    """Print ``text`` as it is: no markup, no emoji, no colours, and paths in one piece to copy.
 
     Example:
         >>> import sys
-        >>> say(Console(file=sys.stdout), "Wrote runs/[a]/student.onnx")
-        Wrote runs/[a]/student.onnx
+        >>> say(Console(file=sys.stdout), "folder:cat: wrote runs/[a]/student.onnx")
+        folder:cat: wrote runs/[a]/student.onnx
     """
-    console.print(text, highlight=False, markup=False, soft_wrap=True)
+    console.print(text, highlight=False, markup=False, emoji=False, soft_wrap=True)
 
 
 def show_table(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from limbeck.cache.header import Header
+from limbeck.cache.places import within
 from limbeck.cache.shard import mapped, values
 from limbeck.errors import LimbeckError
 from limbeck.files import replacing
@@ -72,8 +73,7 @@ class Samples:
         if not len(index):
             return index
         if self.listed is None:
-            unknown = index.min() < 0 or index.max() >= self.count
-            if unknown:
+            if not within(index, self.count):
                 raise self._unknown(int(index[(index < 0) | (index >= self.count)][0]), folder)
             return index
         found = np.minimum(np.searchsorted(self.listed, index), self.count - 1)

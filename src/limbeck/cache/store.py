@@ -156,7 +156,7 @@ class Store:
             LimbeckError: a record is damaged or not written, or there is no such field.
         """
         self._known(field)
-        found = np.empty((0, self.header.widths[field]), np.uint8)
+        found = np.empty((places.numel(), self.header.fields[field]["width"]), np.uint8)
         for number, chosen, rows in self._by_view(places):
             view = self._views.get(number)
             if view is None:
@@ -166,8 +166,6 @@ class Store:
             part = view.read(field, rows)
             if isinstance(chosen, slice):
                 return torch.from_numpy(part)
-            if not len(found):
-                found = np.empty((len(places), part.shape[1]), np.uint8)
             found[chosen] = part
         return torch.from_numpy(found)
 
@@ -182,8 +180,8 @@ class Store:
             LimbeckError: opened for reading, or the rows do not fit the fields.
             NoSpaceError: the disk is full; nothing written before is lost.
         """
-        records = fitting(rows, self.header.widths, len(places))
         self._may_write()
+        records = fitting(rows, self.header.widths, len(places))
         if self.complete:
             return
         for number, chosen, within in self._by_view(places):

@@ -26,6 +26,7 @@ def test_they_are_readable():
     assert found == {
         "augmentation": "Shift(padding=1, flip=False)",
         "view seed": "3",
+        "mix": "none",
         "canvas": "8×8",
     }
 

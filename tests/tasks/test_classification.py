@@ -4,8 +4,11 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-from limbeck import Batch, Classification, LimbeckError, Outputs
+from limbeck import Batch, Classification, Frozen, LimbeckError, Offline, Outputs, losses
+from limbeck.schemes import AugmentationByTeacher, Collaborative, TeacherFree
+from limbeck.teachers import Ensemble, Merged
 
 
 def problem(rows=200, classes=7, seed=0):
@@ -150,3 +153,66 @@ def test_example_input_has_the_shape_told():
     assert Classification(shape=(3, 8, 8)).example_input().shape == (1, 3, 8, 8)
     with pytest.raises(LimbeckError, match="shape"):
         Classification().example_input()
+
+
+def shares(labels, others, share, classes):
+    one, other = F.one_hot(labels, classes), F.one_hot(others, classes)
+    return share[:, None] * one + (1 - share[:, None]) * other
+
+
+@pytest.mark.parametrize("marked", [False, True])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_loss_of_mixed_samples_is_the_weighted_sum_of_two_cross_entropies(marked, dtype):
+    logits, labels = problem(50)
+    logits, others, share = logits.to(dtype), labels.roll(1), torch.rand(50)
+    labelled = torch.arange(50) % 3 == 0 if marked else None
+    mixed = Batch(logits, shares(labels, others, share, 7), labelled=labelled)
+    loss = Classification().loss(Outputs(logits=logits), mixed)
+    each = [F.cross_entropy(logits.float(), wanted, reduction="none") for wanted in (labels, others)]
+    rows = share * each[0] + (1 - share) * each[1]
+    expected = rows.mean() if labelled is None else rows[labelled].mean()
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_shares_of_one_class_are_that_label():
+    logits, labels = problem(20)
+    hard = Batch(logits, labels)
+    soft = Batch(logits, F.one_hot(labels, 7).float())
+    task, outputs = Classification(), Outputs(logits=logits)
+    assert task.loss(outputs, soft).item() == pytest.approx(task.loss(outputs, hard).item(), rel=1e-6)
+
+
+def test_no_labelled_mixed_sample_gives_a_loss_of_zero_with_a_gradient_of_zero():
+    logits = torch.randn(4, 3, requires_grad=True)
+    batch = Batch(logits, torch.full((4, 3), torch.nan), labelled=torch.zeros(4, dtype=torch.bool))
+    loss = Classification().loss(Outputs(logits=logits), batch)
+    loss.backward()
+    assert loss.item() == 0
+    assert not logits.grad.any()
+
+
+def test_shares_of_other_classes_are_refused():
+    with pytest.raises(LimbeckError, match=r"Shares of classes \(2, 4\) met logits \(2, 3\)"):
+        Classification().loss(Outputs(logits=torch.zeros(2, 3)), Batch(None, torch.full((2, 4), 0.25)))
+
+
+def test_who_needs_one_class_a_sample_refuses_shares():
+    mixed = Batch(torch.randn(4, 3), torch.full((4, 3), 1 / 3))
+    one, other = nn.Linear(3, 3), nn.Linear(3, 3)
+    student, frozen = nn.Linear(3, 3), Frozen(one)
+    schemes = [
+        *(Offline(student, frozen, [loss]) for loss in (losses.DKD(), losses.NKD(), losses.WSLD())),
+        Offline(student, frozen, [losses.LabelSmoothingTeacher()]),
+        Offline(student, Ensemble([frozen, Frozen(other)], combine="oracle"), [losses.KD()]),
+        Offline(student, Merged([frozen, Frozen(other)], [list("abc"), list("abc")]), [losses.KD()]),
+        AugmentationByTeacher(student, frozen),
+        Collaborative([nn.Linear(3, 3), nn.Linear(3, 3)]),
+        TeacherFree(student),
+        TeacherFree(student, [losses.KD()]),
+    ]
+    for scheme in schemes:
+        with pytest.raises(
+            LimbeckError, match="needs one class for each sample, and a mixed sample has shares"
+        ):
+            scheme(mixed)
+    assert Offline(student, frozen, [losses.KD(), losses.DIST(), losses.RKDDistance()])(mixed)

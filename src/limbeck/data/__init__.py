@@ -5,6 +5,7 @@ from limbeck.data.classes import omitting, only
 from limbeck.data.datasets import dataset_data
 from limbeck.data.door import DOORS, open_data
 from limbeck.data.joined import Joined, joined
+from limbeck.data.mix import MIXES, Mix
 from limbeck.data.mixture import Mixture, Repeated
 from limbeck.data.noise import Noise
 from limbeck.data.seeding import role_seed, view_seed
@@ -17,10 +18,12 @@ from limbeck.data.views import Key, Views
 __all__ = [
     "AUGMENTATIONS",
     "DOORS",
+    "MIXES",
     "Data",
     "InputTransform",
     "Joined",
     "Key",
+    "Mix",
     "Mixture",
     "Noise",
     "Repeated",

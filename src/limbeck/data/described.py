@@ -1,11 +1,10 @@
 """What decides a view, in words that are the same in every process."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from limbeck.data.seeding import role_seed
-from limbeck.errors import LimbeckError, did_you_mean
 
 
 def description(part: Any) -> str:
@@ -51,32 +50,6 @@ def readable(part: Any) -> str:
         return f"{part.describe()} ({text[:16]})"
     # of limbeck's own the class says which it is; another module may have one of the same name
     return text.partition(": ")[2] if text.startswith("limbeck.data.augment.") else text
-
-
-def of_roles(given: Any, roles: Sequence[str], what: str) -> dict[str, Any]:
-    """Return what each role has of a setting: its own where there is one for each, else the one of all.
-
-    Args:
-        given: a mapping from role, or one for all.
-        roles: which are wanted.
-        what: the setting is called, for the message.
-
-    Raises:
-        LimbeckError: a mapping that lacks a role.
-
-    Example:
-        >>> of_roles({"teacher": 1, "student": 2}, ["teacher"], "inputs"), of_roles(3, ["teacher"], "inputs")
-        ({'teacher': 1}, {'teacher': 3})
-    """
-    if not isinstance(given, Mapping):
-        return dict.fromkeys(roles, given)
-    for role in roles:
-        if role not in given:
-            raise LimbeckError(
-                f"There is no {what} for the role {role!r}, only for {', '.join(map(repr, given))}: ask for one of "
-                f"those.{did_you_mean(role, given)}"
-            )
-    return {role: given[role] for role in roles}
 
 
 def told(values: Mapping[str, str]) -> str:

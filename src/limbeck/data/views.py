@@ -16,10 +16,12 @@ from torch.utils.data import Dataset
 from limbeck.data.augment import Shift, Standard
 from limbeck.data.canvas import framed
 from limbeck.data.decoded import decoded_once
-from limbeck.data.described import description, of_roles, readable, seeds_told, told
+from limbeck.data.described import description, readable, seeds_told, told
+from limbeck.data.mix import Mix, Mixed, mixable, one_share
+from limbeck.data.roles import check_roles, kept, of_roles
 from limbeck.data.seeding import role_seed, seeding, view_seed
 from limbeck.data.source import Data, Source, digest, take
-from limbeck.errors import LimbeckError, did_you_mean
+from limbeck.errors import LimbeckError
 from limbeck.types import Batch
 
 Key: TypeAlias = tuple[int, int]
@@ -49,9 +51,11 @@ class Views(Dataset[Batch]):
             leaves samples as they are.
         seed: of the run; other seeds draw other views.
         canvas: (height, width) that images are brought to, or ``None`` to leave them.
+        mix: mixup or CutMix, alike for all roles; ``None`` mixes nothing.
 
     Raises:
-        LimbeckError: a mapping of augmentations and one of inputs that are not for the same roles.
+        LimbeckError: a mapping of augmentations and one of inputs that are not for the same roles; samples or targets
+            that cannot be mixed.
 
     Example:
         >>> from limbeck.data import InputTransform, augmentation, open_data
@@ -70,14 +74,17 @@ class Views(Dataset[Batch]):
         inputs: Transform | Mapping[str, Transform] | None = None,
         seed: int = 0,
         canvas: tuple[int, int] | None = None,
+        mix: Mix | None = None,
     ):
         if isinstance(augment, Mapping):
-            _check_roles(augment, inputs)
+            check_roles(augment, inputs)
         self.source = source
         self.augment = dict(augment) if isinstance(augment, Mapping) else augment
         self.inputs = dict(inputs) if isinstance(inputs, Mapping) else inputs
         self.seed = seed
         self.canvas = canvas
+        self.mix = mix
+        self._pools = mixable(mix, source) if mix is not None else None
 
     @classmethod
     def plain(cls, data: Data, inputs: Transform | Mapping[str, Transform] | None = None) -> "Views":
@@ -107,19 +114,42 @@ class Views(Dataset[Batch]):
             LimbeckError: the samples differ in shape and nothing was said on how to put them together; every role
                 is spared.
         """
+        marks = getattr(self.source, "labelled", None)
+        labelled = None if marks is None else take(marks, index)
+        mixed = None if self.mix is None else self.mix.drawn(self.seed, index, view, labelled, self._pools)
+        inputs, targets = self._made(index, view, mixed, labelled, spared)
+        return Batch(inputs, targets, index, view, labelled)
+
+    def _made(
+        self,
+        index: Tensor,
+        view: Tensor,
+        mixed: Mixed | None,
+        labelled: Tensor | None,
+        spared: Collection[str],
+    ) -> tuple[Any, Any]:
+        """Return inputs and targets."""
+        if mixed is not None:
+            index, view = torch.cat([index, mixed.partner]), view.repeat(2)
         several = isinstance(self.augment, dict) or len(set(index.tolist())) < len(index)
         source = decoded_once(self.source) if several else self.source
         if not isinstance(self.augment, dict):
             samples, targets = self._drawn(source, self.augment, self.seed, index, view)
-            inputs = self._for_models(samples, spared)
-        else:
-            inputs, targets = {}, None
-            for role in _kept(self.augment, spared):
-                own = role_seed(self.seed, role)
-                samples, targets = self._drawn(source, self.augment[role], own, index, view)
-                inputs[role] = _fed(self._transform(role), samples)
-        marks = getattr(self.source, "labelled", None)
-        return Batch(inputs, targets, index, view, None if marks is None else take(marks, index))
+            if self.mix is not None and mixed is not None:
+                samples, share = mixed.samples(samples)
+                targets = self.mix.targets(targets, share, labelled)
+            return self._for_models(samples, spared), targets
+        inputs, targets, shares = {}, None, []
+        for role in kept(self.augment, spared):
+            own = role_seed(self.seed, role)
+            samples, targets = self._drawn(source, self.augment[role], own, index, view)
+            if mixed is not None:
+                samples, share = mixed.samples(samples)
+                shares.append(share)
+            inputs[role] = _fed(self._transform(role), samples)
+        if self.mix is not None:
+            targets = self.mix.targets(targets, one_share(shares), labelled)
+        return inputs, targets
 
     def facts(self, roles: Sequence[str] = ()) -> dict[str, str]:
         """Return in words what decides what these roles read, and nothing else, for the header of a cache.
@@ -128,8 +158,8 @@ class Views(Dataset[Batch]):
             roles: whose inputs; all unless told.
 
         Returns:
-            ``data``, ``augmentation``, ``view seed``, ``canvas`` and ``inputs``. Where they are equal, so are the
-            tensors.
+            ``data``, ``augmentation``, ``view seed``, ``mix``, ``canvas`` and ``inputs``. Where they are equal, so are
+            the tensors.
 
         Raises:
             LimbeckError: inputs by role, but none for one of ``roles``.
@@ -150,6 +180,7 @@ class Views(Dataset[Batch]):
             "data": self.source.fingerprint(),
             "augmentation": told({role: readable(each) for role, each in augments.items()}),
             "view seed": seeds_told(augments, isinstance(self.augment, dict), self.seed, stochastic),
+            "mix": "none" if self.mix is None else self.mix.describe(self.seed),
             "canvas": "none" if self.canvas is None else f"{self.canvas[0]}×{self.canvas[1]}",
             "inputs": told({role: readable(each) for role, each in inputs.items()}),
         }
@@ -158,9 +189,9 @@ class Views(Dataset[Batch]):
         """Return a sha256 (hex) of all that decides a view: source, augmentation, inputs, seed, canvas."""
         inputs = self.inputs if isinstance(self.inputs, dict) else {"": self.inputs}
         wanted = [part for role in sorted(inputs) for part in (role, description(inputs[role]))]
-        return digest(
-            [self.source.fingerprint(), *self._about_draws(), str(self.seed), str(self.canvas), *wanted]
-        )
+        about = [self.source.fingerprint(), *self._about_draws(), str(self.seed), str(self.canvas)]
+        mixed = [self.mix.describe(self.seed), str(self.mix.classes)] if self.mix is not None else []
+        return digest([*about, *wanted, *mixed])
 
     def _about_draws(self) -> list[str]:
         if not isinstance(self.augment, dict):
@@ -234,7 +265,7 @@ class Views(Dataset[Batch]):
         transforms = list(self.inputs.values())
         if not isinstance(samples, Tensor) or all(each == transforms[0] for each in transforms):
             return _fed(transforms[0], samples)
-        return {role: self.inputs[role](samples) for role in _kept(self.inputs, spared)}
+        return {role: self.inputs[role](samples) for role in kept(self.inputs, spared)}
 
     def _transform(self, role: str) -> Transform | None:
         return self.inputs[role] if isinstance(self.inputs, dict) else self.inputs
@@ -242,30 +273,3 @@ class Views(Dataset[Batch]):
 
 def _fed(transform: Transform | None, samples: Any) -> Any:
     return samples if transform is None or not isinstance(samples, Tensor) else transform(samples)
-
-
-def _kept(known: Mapping[str, Any], spared: Collection[str]) -> list[str]:
-    """Return the roles whose inputs are made."""
-    kept = [role for role in known if role not in spared]
-    if not kept:
-        raise LimbeckError(
-            f"Every role is spared ({', '.join(map(repr, known))}), so there is nothing to read: leave one."
-        )
-    return kept
-
-
-def _check_roles(augment: Mapping[str, Any], inputs: Any) -> None:
-    if not augment:
-        raise LimbeckError("Augmentations by role need at least one role: give {'student': …, 'teacher': …}.")
-    for role in inputs if isinstance(inputs, Mapping) else ():
-        if role not in augment:
-            raise LimbeckError(
-                f"There is no augmentation for the role {role!r}, only for {', '.join(map(repr, augment))}: give it "
-                f"one, or None to see samples as they are.{did_you_mean(role, augment)}"
-            )
-    for role in augment:
-        if isinstance(inputs, Mapping) and role not in inputs:
-            raise LimbeckError(
-                f"There is an augmentation for the role {role!r}, but no input transform, only for "
-                f"{', '.join(map(repr, inputs))}: give it one.{did_you_mean(role, inputs)}"
-            )

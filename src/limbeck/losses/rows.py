@@ -50,6 +50,11 @@ def labels(loss: str, student: Tensor, context: Context | None) -> tuple[Tensor,
         (tensor([3, 0]), tensor([ True, False]))
     """
     targets = needed(loss, context, "targets")
+    if isinstance(targets, Tensor) and targets.is_floating_point() and targets.shape == student.shape:
+        raise LimbeckError(
+            f"{loss} needs one class for each sample, and a mixed sample has shares of two: leave --mix out, or use "
+            "KD, which needs no targets."
+        )
     if not _are_indices(targets, student.shape[:-1]):
         raise LimbeckError(
             f"{loss} needs a class index for each of {tuple(student.shape[:-1])}, {UNLABELLED} where there is none, "

@@ -16,6 +16,7 @@ from limbeck.schemes.schedule import Schedule, value_at
 from limbeck.schemes.selection import summed
 from limbeck.schemes.term import Term
 from limbeck.tasks import Classification, Task, observe
+from limbeck.tasks.classification import one_class_each
 from limbeck.teachers import Teacher
 from limbeck.types import Batch, Context, Outputs
 
@@ -106,6 +107,7 @@ class AugmentationByTeacher(Offline):
         known = self.teacher(batch, self.task, self._wanted_of_teacher)
         outputs = observe(self.task, self.student, batch, "student", self._wanted_of_student)
         labels = self.task.labels(batch)
+        one_class_each("AugmentationByTeacher", labels)
         context = Context(labels, batch.index, self.progress)
         parts = {}
         if batch.targets is not None:

@@ -16,6 +16,7 @@ from limbeck.schemes.schedule import Schedule
 from limbeck.schemes.term import Term
 from limbeck.schemes.wired import as_terms, layers_to_tap
 from limbeck.tasks import Classification, Task
+from limbeck.tasks.classification import one_class_each
 from limbeck.types import Batch, Context, Outputs
 
 Combine = Literal["naive", "linear", "minimum"]
@@ -102,6 +103,7 @@ class Collaborative(Peers):
         """Return, for each network, its hard loss and one part for each term."""
         outputs = self.run(batch, [self._wanted] * len(self.peers))
         labels = self.task.labels(batch)
+        one_class_each("Collaborative", labels)
         with torch.no_grad():
             logits = torch.stack([full_precision(found["logits"].detach()) for found in outputs])
             known = Outputs(logits=_COMBINED[self.combine](logits, labels))

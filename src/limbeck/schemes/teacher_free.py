@@ -13,6 +13,7 @@ from limbeck.schemes.schedule import Schedule, told, value_at
 from limbeck.schemes.term import Term, checked_weight
 from limbeck.schemes.wired import as_terms, smallest_batch
 from limbeck.tasks import Classification, Task
+from limbeck.tasks.classification import one_class_each
 from limbeck.types import Batch, Context, Outputs
 
 LOGITS = "logits"
@@ -83,6 +84,7 @@ class TeacherFree(Scheme):
 
     def forward(self, batch: Batch, phase: str = "main", group: int = 0) -> dict[str, Tensor]:
         """Return ``task`` and one part for each term."""
+        one_class_each("TeacherFree", batch.targets)
         outputs = self.task.call(self.student, batch, "student")
         parts = {"task": value_at(self.task_weight, self.progress) * self.hard_loss(outputs, batch)}
         logits, targets, index = _labelled(outputs[LOGITS], batch)

@@ -38,19 +38,36 @@ class Classification(Task):
         self.shape = shape
 
     def loss(self, outputs: Outputs, batch: Batch) -> Tensor:
-        """Return the mean cross-entropy of the labelled samples; zero, with a gradient of zero, if none is."""
+        """Return the mean cross-entropy of the labelled samples; zero, with a gradient of zero, if none is.
+
+        Args:
+            outputs: with ``"logits"`` (N, C), or (N, …, C) with as many targets.
+            batch: its targets are class indices (N,), or shares of the classes (N, C), floats that sum to 1, as mixed
+                samples have.
+
+        Raises:
+            LimbeckError: shares of another number of classes.
+        """
         logits = full_precision(outputs["logits"])
         if batch.targets is None:
             return logits.sum() * 0.0
+        targets = batch.targets
+        if are_shares(targets):
+            _refuse_other_shares(logits, targets)
+            targets = targets.to(logits.dtype)
         if batch.labelled is not None:
             mask = batch.labelled
-            rows = F.cross_entropy(logits, torch.where(mask, batch.targets, 0), reduction="none")
+            known = torch.where(mask[:, None] if are_shares(targets) else mask, targets, 0)
+            rows = F.cross_entropy(logits, known, reduction="none")
             return torch.where(mask, rows, 0.0).sum() / mask.sum().clamp(min=1)
-        return F.cross_entropy(logits, batch.targets)
+        return F.cross_entropy(logits, targets)
 
     def labels(self, batch: Batch) -> Any:
-        """Return class indices, -100 where a sample has none."""
-        if batch.targets is None or batch.labelled is None:
+        """Return class indices, -100 where a sample has none; of mixed samples the shares, which no loss takes for one.
+
+        Losses and schemes that need one class a sample refuse shares (:func:`one_class_each`).
+        """
+        if batch.targets is None or batch.labelled is None or are_shares(batch.targets):
             return batch.targets
         return torch.where(batch.labelled, batch.targets, UNLABELLED)
 
@@ -65,6 +82,40 @@ class Classification(Task):
                 "Classification knows no input shape: give it shape=(channels, height, width)."
             )
         return torch.zeros(1, *self.shape)
+
+
+def are_shares(targets: Any) -> bool:
+    """Return whether targets are shares of the classes, (N, C) floats, rather than one class each.
+
+    Example:
+        >>> are_shares(torch.tensor([[0.7, 0.3]])), are_shares(torch.tensor([1]))
+        (True, False)
+    """
+    return isinstance(targets, Tensor) and targets.is_floating_point() and targets.dim() > 1
+
+
+def one_class_each(who: str, labels: Any) -> None:
+    """Refuse the labels of mixed samples, which are shares of several classes.
+
+    Args:
+        who: needs one class a sample, for the message.
+        labels: what :meth:`Classification.labels` returned.
+
+    Raises:
+        LimbeckError: they are shares.
+    """
+    if are_shares(labels):
+        raise LimbeckError(
+            f"{who} needs one class for each sample, and a mixed sample has shares of two: leave --mix out."
+        )
+
+
+def _refuse_other_shares(logits: Tensor, targets: Tensor) -> None:
+    if targets.shape != logits.shape:
+        raise LimbeckError(
+            f"Shares of classes {tuple(targets.shape)} met logits {tuple(logits.shape)}: mix the targets of as many "
+            "classes as the model has."
+        )
 
 
 class ClassificationMetrics:

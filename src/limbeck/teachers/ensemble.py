@@ -11,6 +11,7 @@ from limbeck.data.source import digest
 from limbeck.errors import LimbeckError
 from limbeck.functional import ABSENT, full_precision, log_mean
 from limbeck.tasks import Classification, Task
+from limbeck.tasks.classification import one_class_each
 from limbeck.teachers.base import Teacher
 from limbeck.teachers.panel import Panel, known_by
 from limbeck.types import Batch, Outputs
@@ -137,6 +138,7 @@ class Ensemble(Panel):
 def _oracle(answers: list[Tensor], weights: Tensor, labels: Any) -> Tensor:
     """Return the log of the mean probability over the teachers that are right, and the label where none is."""
     classes = answers[0].shape[-1]
+    one_class_each("An oracle", labels)
     if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.shape != answers[0].shape[:-1]:
         raise LimbeckError("An oracle needs one class index for each sample to know who is right.")
     labelled = labels >= 0

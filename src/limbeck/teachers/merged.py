@@ -11,7 +11,7 @@ from limbeck.data.source import digest
 from limbeck.errors import LimbeckError
 from limbeck.functional import full_precision, log_mean
 from limbeck.tasks import Classification, Task
-from limbeck.tasks.classification import UNLABELLED
+from limbeck.tasks.classification import UNLABELLED, one_class_each
 from limbeck.teachers.base import Teacher
 from limbeck.teachers.class_names import own_names, union_of
 from limbeck.teachers.panel import Panel, known_by
@@ -124,6 +124,7 @@ class Merged(Panel):
         labels = task.labels(batch)
         if labels is None:
             return None
+        one_class_each("Merged", labels)
         if not isinstance(labels, Tensor) or labels.is_floating_point() or labels.dim() != 1:
             raise LimbeckError("Merged needs targets (N,) that are class indices in the union.")
         wrong = labels[(labels != UNLABELLED) & ((labels < 0) | (labels >= len(self.union)))]

@@ -162,8 +162,13 @@ class Cached:
         views = "" if self._shelf is None else str(self._shelf.views)
         return digest(["Cached", known_by(self.teacher), views])
 
+    def flush(self) -> None:
+        """Write what waits to be written: the loop does, before each checkpoint."""
+        if self._shelf is not None:
+            self._shelf.flush()
+
     def close(self) -> None:
-        """Let go of the files, so that another process may go on filling."""
+        """Write what waits to be written and let go of the files, so that another process may go on filling."""
         if self._shelf is not None:
             self._shelf.close()
 
@@ -189,13 +194,15 @@ class Cached:
         if shelf.complete:
             return {name: shelf.read(name, places).to(device) for name in wanted}
         there = shelf.present(places)
+        any_there, all_there = bool(there.any()), bool(there.all())
         rows: dict[str, Tensor] = {}
-        if not bool(there.all()):
+        if not all_there:
             live = live or self._asked(batch, task, self._names)
             rows = {name: each.cpu() for name, each in self._encoded(live, self._names, labels).items()}
             self._compare(live[task.outputs[0]], rows[task.outputs[0]], task, labels)
-        rows = shelf.completed(rows, places, there)
-        shelf.write(places, rows, ~there, device)
+        if any_there:
+            rows = shelf.completed(rows, places, there)
+        shelf.write(places, rows, ~there if any_there else None, device)
         return {name: rows[name].to(device) for name in wanted}
 
     def _begin(self, shelf: Shelf, batch: Batch, task: Task, wanted: tuple[str, ...]) -> Outputs | None:

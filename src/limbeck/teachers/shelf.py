@@ -16,6 +16,8 @@ from limbeck.processes import apart, joined
 from limbeck.types import Batch
 
 HEADER = "cache.json"
+BATCHES = 32
+"""Whose answers are written at once."""
 OF = "of"
 """Where the header says which output or layer a field holds, whose name may be no file's."""
 
@@ -48,6 +50,8 @@ class Shelf:
         self.store: Store | None = None
         self.layouts: dict[str, Layout] = {}
         self.fields: dict[str, str] = {}
+        self._later: list[tuple[Tensor, dict[str, Tensor]]] = []
+        self._waiting: set[int] = set()
 
     @property
     def exists(self) -> bool:
@@ -147,6 +151,8 @@ class Shelf:
 
     def present(self, places: Tensor) -> Tensor:
         """Return which of them are there, (N,) bool."""
+        if self._waiting and not self._waiting.isdisjoint(places.tolist()):
+            self.flush()
         return self._opened.present(places)
 
     def lacking(self, index: Tensor, view: Tensor) -> Tensor:
@@ -163,25 +169,58 @@ class Shelf:
 
     def completed(self, rows: dict[str, Tensor], places: Tensor, there: Tensor) -> dict[str, Tensor]:
         """Return the bytes of every answer: what is kept, wherever anything is, and fresh ones for the others."""
-        if not bool(there.any()):
-            return rows
-        if bool(there.all()):
+        if not rows:
             return {name: self.read(name, places) for name in self.layouts}
         for name, fresh in rows.items():
             fresh[there] = self.read(name, places[there])
         return rows
 
-    def write(self, places: Tensor, rows: Mapping[str, Tensor], new: Tensor, device: torch.device) -> None:
-        """Keep the answers that are new, those of all processes."""
-        places, fresh = places[new], {name: each[new] for name, each in rows.items()}
+    def write(
+        self, places: Tensor, rows: Mapping[str, Tensor], new: Tensor | None, device: torch.device
+    ) -> None:
+        """Keep the answers that are new, those of all processes.
+
+        One process writes those of several batches at once: for small networks, a write is not little beside a step.
+
+        Args:
+            places: (N,) of :meth:`places`.
+            rows: the bytes of each answer.
+            new: (N,) which of them are; all are unless told.
+            device: where processes speak to each other.
+        """
+        fresh = dict(rows)
+        if new is not None:
+            places, fresh = places[new], {name: each[new] for name, each in rows.items()}
         if apart():
             # Gathered where the processes speak to each other: on their devices.
             fresh = {name: joined(each.to(device)).cpu() for name, each in fresh.items()}
             places = joined(places.to(device)).cpu()
-        if _first() and len(places):
-            self._opened.write(places, {self.fields[name]: each for name, each in fresh.items()})
-        if self._done(device):
+            if _first() and len(places):
+                self._write(places, fresh)
+            if self._done(device):
+                self._reopen()
+            return
+        self._later.append((places, fresh))
+        self._waiting.update(places.tolist())
+        header = self._opened.header
+        lacking = header.samples * header.views - self._opened.filled
+        if len(self._later) >= BATCHES or len(self._waiting) >= lacking:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits to be written; to be called before a training says how far it has come."""
+        if not self._later:
+            return
+        places = torch.cat([each for each, _ in self._later])
+        rows = {name: torch.cat([each[name] for _, each in self._later]) for name in self.layouts}
+        self._later.clear()
+        self._waiting.clear()
+        self._write(places, rows)
+        if self._opened.complete:
             self._reopen()
+
+    def _write(self, places: Tensor, rows: Mapping[str, Tensor]) -> None:
+        self._opened.write(places, {self.fields[name]: each for name, each in rows.items()})
 
     def some(self, count: int) -> Batch | None:
         """Return a few samples, in views of which an answer is there; ``None`` where none is."""
@@ -189,8 +228,9 @@ class Shelf:
         return self._part.views.read(index, view) if len(index) else None
 
     def close(self) -> None:
-        """Let go of the files."""
+        """Write what waits to be written, and let go of the files."""
         if self.store is not None:
+            self.flush()
             self.store.close()
 
     def _done(self, device: torch.device) -> bool:

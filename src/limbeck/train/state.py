@@ -120,6 +120,9 @@ class State:
         if self.folder is None:
             return
         _refuse_broken(self.scheme)
+        flush = getattr(getattr(self.scheme, "teacher", None), "flush", None)
+        if flush is not None:  # answers that a checkpoint goes beyond must be kept before it is
+            flush()
         self.settle()
         self.tick()
         generators = {

@@ -98,19 +98,42 @@ def test_a_label_is_put_in_its_place(fit):
 
 
 @pytest.mark.parametrize("fit", [False, True])
-def test_rows_of_which_the_teacher_knows_few_classes(fit):
-    layout = TopK(30, k=5)
+@pytest.mark.parametrize("label", [False, True])
+def test_rows_of_which_the_teacher_knows_few_classes(fit, label):
+    layout = TopK(30, k=5, label=label)
     layout = layout.fitted(related(500, 30)) if fit else layout
     values = torch.full((4, 30), ABSENT)
     values[0, 3] = 0.0  # what an oracle without a right teacher says
     values[1, [2, 7, 9, 11, 29]] = torch.tensor([1.0, 5.0, 3.0, -2.0, 0.0])
     values[2] = related(1, 30)[0]
-    read = layout.decode(layout.encode(values))
+    labels = torch.tensor([3, 1, 0, -1])
+    read = layout.decode(layout.encode(values, labels), labels)
     assert torch.equal(read == ABSENT, values == ABSENT)
     known = values != ABSENT
     known[2] = False
     assert ((read - values).abs().masked_fill(~known, 0).amax(1) <= layout.bound(values)).all()
     assert read[2].isfinite().all()
+    assert layout.bound(values)[:2].max() < 0.02  # not coarsened by what is absent
+
+
+def test_labels_of_other_kinds_are_refused():
+    layout = TopK(30, label=True)
+    for labels in (torch.full((2,), 30), torch.zeros(2), torch.zeros(3, dtype=torch.int64)):
+        with pytest.raises(LimbeckError, match="labels, one for each row, from 0 to 29"):
+            layout.encode(torch.randn(2, 30), labels)
+
+
+@given(seed=st.integers(0, 2**31), far=st.sampled_from([1.0, 1e3, 1e5]))
+@settings(deadline=None, max_examples=30)
+def test_a_label_far_below_is_within_what_is_stated(seed, far):
+    values = torch.randn(8, 30, generator=torch.Generator().manual_seed(seed))
+    values[:, 4] -= far
+    for layout in (TopK(30, label=True), TopK(30, bits=5, label=True)):
+        labels = torch.full((8,), 4)
+        read = layout.decode(layout.encode(values, labels), labels)
+        off = (read - values).abs().gather(1, values.topk(10, 1).indices).amax(1)
+        assert (off <= layout.bound(values)).all()
+        assert ((read - values)[:, 4].abs() <= 0.02 * far + layout.bound(values) + 0.1).all()
 
 
 def test_rows_with_holes_are_refused():

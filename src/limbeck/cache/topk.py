@@ -129,8 +129,7 @@ class TopK:
         logits, absent = logits_of(values, self.size)
         top, index = logits.topk(self.k, 1)
         label = self._label(targets, index)
-        spans = statistics(logits, top, index, label)
-        lacking = None if absent is None else self._lacking(absent, index)
+        lacking, spans = self._spans(logits, absent, top, index, label)
         chosen = self._step_codes(top, lacking, spans)
         step = steps_of(chosen)
         quantised = (top / step).round_()
@@ -142,7 +141,7 @@ class TopK:
         written[:, 2].masked_fill_(label < 0, NOTHING)
         if lacking is not None and absent is not None:
             codes.masked_fill_(lacking, self._most)
-            written[:, 0].masked_fill_(absent.any(1), NOTHING)
+            written[:, ::2].masked_fill_(absent.any(1, keepdim=True), NOTHING)
         fields = [chosen, anchor.long() & 255, written[:, :2], codes, index, written[:, 2:]]
         return packed([(each, bits) for each, (_, bits) in zip(fields, self._fields, strict=False)])
 
@@ -150,25 +149,25 @@ class TopK:
         """Return logits (N, C) of records (N, W), float32; ``targets`` say whose the label's logit is."""
         chosen, anchor, spans, codes, index, *label_span = unpacked(records(rows, self.width), self._fields)
         step, index = steps_of(chosen), index.clamp_max_(self.size - 1)
-        order = (
-            torch.arange(self.k, device=rows.device) * NUDGE
-        )  # ties are read as they were: the largest first
-        top = step * (self._unit * (anchor - ((anchor & 128) << 1)) - codes - order)
-        last, lacking = top[:, -1:], codes == self._most
-        gap, deviation = (step * self._span * spans_of(spans)).split(1, 1)
+        signed = anchor - ((anchor & 128) << 1)
+        order = NUDGE * torch.arange(
+            self.k, device=rows.device
+        )  # equal codes come in the order that they were in
+        top = step * (self._unit * signed - codes - order)
+        lacking, last = codes == self._most, top[:, -1:]
+        per_span, below = step * self._span, last - NUDGE * step  # what is not kept comes after the k-th
+        gap, deviation = (per_span * spans_of(spans)).split(1, 1)
         known, values = torch.where(lacking, -1, index), top
         if label_span and targets is not None:
-            label = torch.where(label_span[0].squeeze(1) == NOTHING, -1, self._label(targets, index))[:, None]
-            known = torch.cat([known, label], 1)
-            values = torch.cat([top, last - step * self._span * spans_of(label_span[0])], 1)
-        below = last - NUDGE * step  # the others come after the k-th
+            label = self._label(targets, index).masked_fill_(label_span[0].squeeze(1) == NOTHING, -1)
+            known = torch.cat([known, label[:, None]], 1)
+            values = torch.cat([top, (last - per_span * spans_of(label_span[0])).minimum(below)], 1)
         made = self._tail(known, values, last - gap, deviation).clamp_max_(below)
         made.masked_fill_(spans[:, :1] == NOTHING, ABSENT)
         if known.shape[1] > self.k:
-            place = label.clamp_min(0)
-            made.scatter_(
-                1, place, torch.where(label < 0, made.gather(1, place), values[:, -1:].minimum(below))
-            )
+            place = known[:, -1:].clamp_min(0)
+            kept_apart = torch.where(known[:, -1:] < 0, made.gather(1, place), values[:, -1:])
+            made.scatter_(1, place, kept_apart)
         return made.scatter_(1, index, top.masked_fill_(lacking, ABSENT))
 
     def bound(self, values: Tensor) -> Tensor:
@@ -178,8 +177,10 @@ class TopK:
         """
         logits, absent = logits_of(values, self.size)
         top, index = logits.topk(self.k, 1)
-        lacking = None if absent is None else self._lacking(absent, index)
-        spans = statistics(logits, top, index, _none(logits))
+        lacking, spans = self._spans(logits, absent, top, index, _none(logits))
+        if self.label:  # the farthest that a label may be
+            farthest = top[:, -1:] - logits.amin(1, keepdim=True)
+            spans = farthest if absent is None else farthest.masked_fill(absent.any(1, keepdim=True), 0.0)
         return steps_of(self._step_codes(top, lacking, spans)).squeeze(1) * (0.5 + NUDGE * (self.k + 1))
 
     def settings(self) -> dict[str, int | float | str | bool]:
@@ -210,10 +211,8 @@ class TopK:
         """Return the code (N, 1) of the smallest step that suits the largest logits (N, k) and the spans (N, S)."""
         low, high = top[:, -1:], top[:, :1]
         if lacking is not None:
-            low, high = (
-                top.masked_fill(lacking, torch.inf).amin(1, True),
-                high.masked_fill(lacking[:, :1], -torch.inf),
-            )
+            low = top.masked_fill(lacking, torch.inf).amin(1, True)
+            high = high.masked_fill(lacking[:, :1], -torch.inf)
         unit, most = self._unit, self._most
         least = [
             (high - low) / (most - 1 - unit),
@@ -227,7 +226,26 @@ class TopK:
         """Return the labels (N,) whose logits are kept apart, -1 where none is."""
         if targets is None or not self.label:
             return _none(index)
+        if (
+            targets.shape != index.shape[:1]
+            or targets.is_floating_point()
+            or bool((targets >= self.size).any())
+        ):
+            raise LimbeckError(
+                f"TopK keeps the logits of labels, one for each row, from 0 to {self.size - 1}, below 0 for none. "
+                f"These are {targets.dtype} {tuple(targets.shape)}, or reach further: give class indices, or set "
+                "label=False."
+            )
         return torch.where((targets < 0) | (index == targets[:, None]).any(1), -1, targets)
+
+    def _spans(
+        self, logits: Tensor, absent: Tensor | None, top: Tensor, index: Tensor, label: Tensor
+    ) -> tuple[Tensor | None, Tensor]:
+        """Return which of the largest are absent, if any, and the statistics of the others, 0 where they are absent."""
+        spans = statistics(logits, top, index, label)
+        if absent is None:
+            return None, spans
+        return self._lacking(absent, index), spans.masked_fill_(absent.any(1, keepdim=True), 0.0)
 
     def _lacking(self, absent: Tensor, index: Tensor) -> Tensor:
         """Return which of the largest are absent, after refusing rows of whose other logits only some are."""

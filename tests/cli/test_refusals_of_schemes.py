@@ -68,6 +68,7 @@ def test_an_unknown_scheme_cannot_be_shown(refused, name):
         ("MeanTeacher", {"decay": 1}, "scheme.decay: input should be less than 1, not 1"),
         ("MeanTeacher", {"deploy": "teecher"}, "'teacher' or 'student', not 'teecher'"),
         ("Mutual", {"generations": 2}, "scheme.generations: no such setting."),
+        ("Mutual", {"peers": 1.5}, "scheme.peers: is a number of networks like the student, or a list"),
         ("Mutual", {"peers": 0}, "Mutual needs a network beside the student"),
         ("Collaborative", {"combine": "best"}, "'naive', 'linear' or 'minimum', not 'best'"),
         ("LastEpochs", {"start": 1}, "scheme.start: input should be less than 1, not 1"),

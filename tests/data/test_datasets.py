@@ -233,7 +233,7 @@ def test_a_class_that_only_validation_has_is_told():
     train, rest = TensorDataset(x[y < 2], y[y < 2]), TensorDataset(x, y)
     data = dataset_data(train, rest, rest, classes=["a", "b", "c"])
     assert data.notes == ("The training part has no sample of c: only a teacher can tell of it.",)
-    with pytest.raises(LimbeckError, match="Class 'c' of .* has 0 samples"):
+    with pytest.raises(LimbeckError, match=r"Class 'c' of .* has 0 samples"):
         dataset_data(train, None, rest, classes=["a", "b", "c"])
 
 

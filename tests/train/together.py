@@ -33,8 +33,11 @@ from limbeck.schemes import (
     LastEpochs,
     MeanTeacher,
     Mutual,
+    Progressive,
+    Reverse,
     SemiSupervised,
     ShortLessons,
+    TeacherFree,
 )
 from limbeck.train import Feed
 from train.toys import feed, mlp, problem, timeless
@@ -291,6 +294,23 @@ def mean_teacher() -> dict[str, Any]:
     return trained(MeanTeacher(mlp(), terms, decay=0.8), plan, train=42)
 
 
+def progressive() -> dict[str, Any]:
+    """The network of the epoch before is the same in every process."""
+    plan = PLAN.model_copy(update={"epochs": 3, "batch_size": 7})
+    return trained(Progressive(mlp()), plan, train=42)
+
+
+def teacher_free() -> dict[str, Any]:
+    """A virtual teacher knows what the labels say in each process's own share."""
+    plan = PLAN.model_copy(update={"batch_size": 7})
+    return trained(TeacherFree(mlp()), plan, train=42)
+
+
+def reverse() -> dict[str, Any]:
+    """The smaller network teaches in every process."""
+    return trained(Reverse(mlp(1, width=12), Frozen(mlp()), [losses.KD(temperature=2)]), PLAN, train=47)
+
+
 def own_teacher() -> dict[str, Any]:
     """Heads on a hidden layer, trained with the network."""
     with torch.random.fork_rng():
@@ -362,6 +382,9 @@ SCENARIOS: dict[str, Callable[[], dict[str, Any]]] = {
         collaborative,
         last_epochs,
         mean_teacher,
+        progressive,
+        teacher_free,
+        reverse,
         own_teacher,
         data_free,
         hints,

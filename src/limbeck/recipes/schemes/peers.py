@@ -40,7 +40,10 @@ class Pairs:
 
 
 def _listed(given: Any) -> Any:
-    """Take the spec of a single peer for a list of it."""
+    """Take the spec of a single peer for a list of it, and refuse what is neither that nor a number."""
+    known = isinstance(given, int | str | list) and not isinstance(given, bool)
+    if not known:
+        raise ValueError("is a number of networks like the student, or a list of their specs")
     return [given] if isinstance(given, str) else given
 
 

@@ -153,6 +153,85 @@ def test_auto_stays_in_fp32_where_bf16_is_not_native_or_the_network_is_small(mon
     assert slow.precision.choice == small.precision.choice == "fp32"
 
 
+@pytest.mark.parametrize(
+    ("bf16", "kind", "capability", "half"),
+    [(True, "cpu", None, "bf16"), (False, "cpu", None, None), (True, "cuda", (8, 0), "bf16"),
+     (False, "cuda", (7, 5), "fp16"), (False, "cuda", (6, 1), None)],
+)  # fmt: skip
+def test_half_precision_is_that_of_the_processor(monkeypatch, bf16, kind, capability, half):
+    monkeypatch.setattr(room, "computes_in_bf16", lambda device: bf16)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    assert room.faster_half(torch.device(kind)) == half
+
+
+def test_auto_takes_fp16_where_the_outputs_agree_and_not_where_they_overflow(monkeypatch):
+    monkeypatch.setattr(room, "faster_half", lambda device: "fp16")
+    good = Frozen(large())
+    rough = good(batch())["logits"]
+    assert (good.precision.choice, rough.dtype) == ("fp16", torch.float16)
+    torch.testing.assert_close(rough.float(), large()(batch().inputs), rtol=0.01, atol=0.01)
+    beyond = large()
+    with torch.no_grad():
+        beyond[2].weight.mul_(1e6)
+    teacher = Frozen(beyond)
+    assert teacher(batch())["logits"].isfinite().all()
+    assert teacher.precision.choice == "fp32"
+
+
+@pytest.fixture
+def dynamo(monkeypatch):
+    """Have networks captured as torch.compile does, without a compiler; return how often."""
+    compile_, found = torch.compile, []
+
+    def capture(network):
+        found.append(network)
+        return compile_(network, backend="eager")
+
+    monkeypatch.setattr(torch, "compile", capture)
+    return found
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_compiled_teacher_answers_as_before(dynamo, precision):
+    net = network()
+    teacher, plain = Frozen(net, precision, compile=True), Frozen(net, precision)
+    for rows in (6, 3):
+        torch.testing.assert_close(teacher(batch(rows))["logits"], plain(batch(rows))["logits"])
+    assert teacher.precision.to_dict() == {**plain.precision.to_dict(), "compiled": True}
+    assert teacher.fingerprint() == plain.fingerprint()
+    assert teacher.forwards == 9
+    assert len(dynamo) == 1
+
+
+def test_tapped_layers_and_gradients_pass_a_compiled_teacher_by(dynamo):
+    teacher = Frozen(network(), compile=True)
+    outputs = teacher(batch(), Classification(), ["2"])
+    assert torch.equal(teacher.model[3:](outputs["2"]), outputs["logits"])
+    inputs = batch().inputs.requires_grad_()
+    teacher.with_gradient(Batch(inputs))["logits"].sum().backward()
+    assert inputs.grad is not None
+
+
+def test_compiled_teacher_that_answers_otherwise_is_not_used(monkeypatch):
+    wrong = network()
+    with torch.no_grad():
+        wrong[4].bias[0] += 3
+    monkeypatch.setattr(torch, "compile", lambda model: wrong.eval())
+    net = network()
+    teacher = Frozen(net, compile=True)
+    assert torch.equal(teacher(batch())["logits"], net(batch().inputs))
+    assert not teacher.precision.compiled
+
+
+def test_teacher_that_cannot_be_compiled_is_refused(monkeypatch):
+    def fail(*_):
+        raise RuntimeError("No working C++ compiler found\nand more")
+
+    monkeypatch.setattr(torch, "compile", lambda model: fail)
+    with pytest.raises(LimbeckError, match=r"\(No working C\+\+ compiler found\): leave teacher_compile out"):
+        Frozen(network(), compile=True)(batch())
+
+
 def test_fp32_teacher_is_exact_under_the_students_autocast():
     net = network()
     exact = Frozen(net, precision="fp32")(batch())["logits"]

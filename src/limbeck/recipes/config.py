@@ -1,6 +1,6 @@
 """What a run can be told: every setting, its default and its check."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -69,8 +69,11 @@ class DistillConfig(DataSettings):
     """Image size in pixels that the teacher reads; what it was made for unless told."""
     student_size: int | None = Field(default=None, ge=1)
     """Likewise for the student."""
-    teacher_precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Precision of the frozen teacher; `auto` takes bf16 where it is native and its outputs agree."""
+    teacher_precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    """Precision of the frozen teacher; `auto` takes bf16 where it is native, or fp16 on GPUs without it, if its outputs
+    agree."""
+    teacher_compile: bool = False
+    """Run the frozen teacher through torch.compile, if its outputs agree."""
     augment: str | None = None
     """Augmentation of the transfer set; by the kind of data unless told."""
     teacher_augment: str | None = None
@@ -93,6 +96,10 @@ class DistillConfig(DataSettings):
         """Return who teaches whom."""
         found: SchemeRecipe = self.scheme
         return found
+
+    def of_frozen(self) -> dict[str, Any]:
+        """Return how a frozen teacher runs."""
+        return {"precision": self.teacher_precision, "compile": self.teacher_compile}
 
     def plan_of(self, role: str, weights: str | None = None) -> Plan | None:
         """Return how a model is trained: ``None`` for a teacher that comes with weights."""

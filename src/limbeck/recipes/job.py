@@ -155,7 +155,7 @@ class Job:
 
     def frozen(self, model: Model, role: str = "teacher") -> Frozen:
         """Return a trained network as a teacher, its precision chosen by the evidence of 64 samples."""
-        teacher = Frozen(model.module, precision=self.config.teacher_precision, role=role)
+        teacher = Frozen(model.module, role=role, **self.config.of_frozen())
         teacher.calibrate(self.reader({role: model.inputs}).few(64), self.task)
         return teacher
 

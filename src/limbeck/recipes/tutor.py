@@ -66,4 +66,5 @@ class Tutor:
             "choice": choice.choice,
             "kl": choice.kl,
             "tolerance": getattr(self.teacher, "tolerance", 0.0),
+            "compiled": choice.compiled,
         }

@@ -67,6 +67,8 @@ class TeacherPrecision(Piece):
     kl: Number
     """Divergence of its outputs from those in full precision, in nats."""
     tolerance: NonNegativeFloat
+    compiled: bool = False
+    """Whether it ran compiled, with the same outputs within the tolerance."""
 
 
 class Bias(Piece):

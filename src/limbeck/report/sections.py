@@ -255,7 +255,8 @@ def provenance(record: RunRecord) -> list[tuple[str, str]]:
             if precision.kl is None
             else f"its outputs moved by KL {formats.significant(precision.kl, 2)}, "
         )
-        text = f"{precision.choice} ({moved}tolerance {precision.tolerance:g})"
+        compiled = ", compiled" if precision.compiled else ""
+        text = f"{precision.choice}{compiled} ({moved}tolerance {precision.tolerance:g})"
         found.append(("Teacher's precision", text))
     if record.exported:
         text = record.exported.file

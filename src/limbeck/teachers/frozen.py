@@ -4,8 +4,8 @@ import copy
 import hashlib
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -15,10 +15,11 @@ from limbeck.functional import soft_kl
 from limbeck.tasks import Classification, Task, observe
 from limbeck.types import Batch, Outputs
 
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
 
+HALVES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 WORTHWHILE = 1_000_000
-"""Parameters from which bf16 pays for its conversions (measured on a 2-core CPU with AVX512-BF16)."""
+"""Parameters from which half precision pays for its conversions (measured on a 2-core CPU with AVX512-BF16)."""
 
 
 @dataclass(frozen=True)
@@ -26,14 +27,16 @@ class PrecisionChoice:
     """Which precision a teacher runs in, and the evidence for it.
 
     Args:
-        choice: ``"fp32"`` or ``"bf16"``.
-        kl: mean KL in nats between fp32 and bf16 outputs on the batch compared, where one was.
+        choice: ``"fp32"``, ``"bf16"`` or ``"fp16"``.
+        kl: mean KL in nats between the outputs in fp32 and in half precision on the batch compared, where one was.
         tolerance: the largest ``kl`` that is accepted.
+        compiled: whether torch.compile was asked for and gave the same outputs within the tolerance.
     """
 
     choice: str
     kl: float | None = None
     tolerance: float | None = None
+    compiled: bool = False
 
     def to_dict(self) -> dict[str, Any]:
         """Return the choice as a record."""
@@ -43,19 +46,21 @@ class PrecisionChoice:
 class Frozen:
     """A trained network as a teacher: eval mode, no gradient, never part of a scheme's parameters.
 
-    With ``precision="auto"`` the first batch is run in fp32 and in bf16 where the processor computes in bf16;
-    bf16 is kept when the outputs agree within ``tolerance``, and :attr:`precision` says what was chosen. The
-    network given is never changed: bf16 runs in a copy of it. To resume a loop of your own to the same bits, call
-    :meth:`calibrate` on the same batch before each start, as the recipes do.
+    With ``precision="auto"`` the first batch is run in fp32 and in half precision where the processor has one that is
+    faster: bf16, or fp16 on CUDA devices without bf16. It is kept when the outputs agree within ``tolerance``, and
+    :attr:`precision` says what was chosen; a compiled network is kept by the same rule. The network given is never
+    changed: half precision runs in a copy of it. To resume a loop of your own to the same bits, call :meth:`calibrate`
+    on the same batch before each start, as the recipes do.
 
     Args:
         model: any module; it is put in eval mode and its parameters need no gradient from here on.
-        precision: ``"auto"``, ``"fp32"`` or ``"bf16"``.
-        tolerance: largest mean KL, in nats, between fp32 and bf16 outputs that ``"auto"`` accepts.
+        precision: ``"auto"``, ``"fp32"``, ``"bf16"`` or ``"fp16"``.
+        tolerance: largest mean KL, in nats, between outputs in fp32 and in half precision that ``"auto"`` accepts.
         role: which of the batch's inputs it reads, where models have their own.
+        compile: run it through torch.compile, except where its layers are tapped or its inputs take a gradient.
 
     Raises:
-        LimbeckError: not a module; unknown precision.
+        LimbeckError: not a module; unknown precision; a network that torch.compile cannot compile.
 
     Example:
         >>> teacher = Frozen(nn.Linear(4, 3))
@@ -66,21 +71,29 @@ class Frozen:
     """
 
     def __init__(
-        self, model: nn.Module, precision: Precision = "auto", tolerance: float = 1e-3, role: str = "teacher"
+        self,
+        model: nn.Module,
+        precision: Precision = "auto",
+        tolerance: float = 1e-3,
+        role: str = "teacher",
+        compile: bool = False,
     ):
         if not isinstance(model, nn.Module):
             raise LimbeckError(
                 f"Frozen takes a torch module, not {type(model).__name__}: wrap anything with a predict "
                 "method in limbeck.teachers.Predictor."
             )
-        if precision not in ("auto", "fp32", "bf16"):
-            raise LimbeckError(f"A teacher's precision is 'auto', 'fp32' or 'bf16', not {precision!r}.")
+        if precision not in ("auto", "fp32", *HALVES):
+            raise LimbeckError(
+                f"A teacher's precision is 'auto', 'fp32', 'bf16' or 'fp16', not {precision!r}."
+            )
         self.model = model.eval().requires_grad_(False)
         self.role = role
         self.tolerance = tolerance
         self.forwards = 0
-        self.precision = PrecisionChoice("fp32") if precision == "fp32" else None
-        self._wanted = precision
+        self.precision = PrecisionChoice("fp32") if precision == "fp32" and not compile else None
+        self._wanted, self._compile = precision, compile
+        self._compiled: nn.Module | None = None
         self._run_in(self.model)
         self._device: torch.device | None = None
 
@@ -121,7 +134,7 @@ class Frozen:
         return task
 
     def calibrate(self, batch: Batch, task: Task | None = None) -> PrecisionChoice:
-        """Choose the precision by comparing fp32 and bf16 on ``batch``; called by itself at the first batch.
+        """Choose the precision by comparing outputs on ``batch``; called by itself at the first batch.
 
         Args:
             batch: a few samples like those to come.
@@ -132,13 +145,15 @@ class Frozen:
         """
         task = task or Classification()
         device = self._follow(batch.inputs_for(self.role))
-        if self._wanted == "bf16":
-            self.precision = PrecisionChoice("bf16")
-            self._run_in(in_bf16(self.model))
-        elif not (computes_in_bf16(device) and _size(self.model) >= WORTHWHILE):
-            self.precision = PrecisionChoice("fp32")
+        half = faster_half(device)
+        if self._wanted in HALVES:
+            self._take(self._wanted)
+        elif self._wanted == "fp32" or half is None or _size(self.model) < WORTHWHILE:
+            self._take("fp32")
         else:
-            self._compare(batch, task)
+            self._compare(half, batch, task)
+        if self._compile:
+            self._compile_if_alike(batch, task)
         assert self.precision is not None
         return self.precision
 
@@ -159,29 +174,54 @@ class Frozen:
         return digest.hexdigest()
 
     @torch.no_grad()
-    def _compare(self, batch: Batch, task: Task) -> None:
+    def _compare(self, half: str, batch: Batch, task: Task) -> None:
         name = task.outputs[0]
-        self.precision = PrecisionChoice("fp32")
+        self._take("fp32")
         exact = self._observe(batch, task, ())[name]
-        self._run_in(in_bf16(self.model))
-        self.precision = PrecisionChoice("bf16")
+        self._take(half)
         kl = _disagreement(exact, self._observe(batch, task, ())[name])
-        choice = "bf16" if kl <= self.tolerance else "fp32"
-        if choice == "fp32":
-            self._run_in(self.model)
-        self.precision = PrecisionChoice(choice, kl, self.tolerance)
+        if not kl <= self.tolerance:  # fp16 may overflow to NaN
+            self._take("fp32")
+        assert self.precision is not None
+        self.precision = replace(self.precision, kl=kl, tolerance=self.tolerance)
+
+    @torch.no_grad()
+    def _compile_if_alike(self, batch: Batch, task: Task) -> None:
+        assert self.precision is not None
+        name = task.outputs[0]
+        eager = self._observe(batch, task, ())[name]
+        self._compiled = cast(nn.Module, torch.compile(self._runner))
+        try:
+            kl = _disagreement(eager, self._observe(batch, task, ())[name])
+        except Exception as error:  # of many kinds, by what is missing: a compiler, an operator
+            told = (str(error).splitlines() or [type(error).__name__])[0]
+            raise LimbeckError(
+                f"torch.compile failed on the teacher ({told}): leave teacher_compile out."
+            ) from error
+        if not kl <= self.tolerance:
+            self._compiled = None
+        self.precision = replace(self.precision, compiled=self._compiled is not None)
+
+    def _take(self, choice: str) -> None:
+        self._run_in(in_half(self.model, HALVES[choice]) if choice in HALVES else self.model)
+        self.precision = PrecisionChoice(choice)
 
     def _run_in(self, network: nn.Module) -> None:
         self._runner, self._modules = network, list(network.modules())
+        self._compiled = None
 
     def _observe(self, batch: Batch, task: Task, names: Sequence[str]) -> Outputs:
-        half = self.precision is not None and self.precision.choice == "bf16"
+        half = HALVES.get(self.precision.choice) if self.precision is not None else None
         kind = self._device.type if self._device else "cpu"
         # The student's autocast is not the teacher's; entering a context costs small nets dearly, so only if needed.
-        needed = half or torch.is_autocast_enabled(kind)
-        precision = torch.autocast(kind, torch.bfloat16, enabled=half) if needed else nullcontext()
+        needed = half is not None or torch.is_autocast_enabled(kind)
+        precision = torch.autocast(kind, half, enabled=half is not None) if needed else nullcontext()
+        network = self._runner
+        # Hooks that come and go would have it compiled again and again.
+        if self._compiled is not None and not torch.is_grad_enabled() and set(names) <= set(task.outputs):
+            network = self._compiled
         with precision:
-            return observe(task, self._runner, batch, self.role, names)
+            return observe(task, network, batch, self.role, names)
 
     def _follow(self, inputs: Any) -> torch.device:
         while not isinstance(inputs, Tensor):
@@ -209,19 +249,37 @@ def computes_in_bf16(device: torch.device) -> bool:
     return False
 
 
-def in_bf16(model: nn.Module) -> nn.Module:
-    """Return a copy whose convolutions and linear layers hold bf16 weights, channels last; normalisation keeps fp32.
-
-    Run it under bf16 autocast, which then has nothing left to convert.
+def faster_half(device: torch.device) -> str | None:
+    """Return the half precision in which ``device`` multiplies faster than in fp32, ``None`` where there is none.
 
     Example:
-        >>> in_bf16(nn.Linear(2, 2)).weight.dtype
+        >>> faster_half(torch.device("meta"))
+    """
+    if computes_in_bf16(device):
+        return "bf16"
+    # Tensor cores came with 7.0, bf16 in them with 8.0.
+    if device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0):
+        return "fp16"
+    return None
+
+
+def in_half(model: nn.Module, dtype: torch.dtype = torch.bfloat16) -> nn.Module:
+    """Return a copy whose convolutions and linear layers hold half weights, channels last; normalisation keeps fp32.
+
+    Run it under autocast of the same type, which then has nothing left to convert.
+
+    Args:
+        model: is not changed.
+        dtype: of the weights.
+
+    Example:
+        >>> in_half(nn.Linear(2, 2)).weight.dtype
         torch.bfloat16
     """
     twin = copy.deepcopy(model).eval().requires_grad_(False)
     for module in twin.modules():
         if isinstance(module, nn.Linear | nn.Conv1d | nn.Conv2d | nn.Conv3d):
-            module.to(torch.bfloat16)
+            module.to(dtype)
     return twin.to(
         memory_format=torch.channels_last
     )  # 52 ms instead of 61 for a resnet34, 32 images of 64 pixels

@@ -92,6 +92,7 @@ def measure(store: Store, folder: Path, rounds: int) -> dict[str, Any]:
     mixed = torch.randint(VIEWS, (BATCH,))
     ways[MIXED] = lambda index, _: ways["gather"](index, mixed)
     drawn = torch.randint(FILES, (DRAWN, BATCH))
+    batches = list(drawn)  # parts of one tensor, which is drawn anew in place
     repeats = {
         name: round(max(1, TURN / once(lambda way=way: way(index, zeros)))) for name, way in ways.items()
     }
@@ -99,7 +100,7 @@ def measure(store: Store, folder: Path, rounds: int) -> dict[str, Any]:
     def turn(name: str) -> Callable[[], None]:
         def run() -> None:
             for number in range(repeats[name]):
-                ways[name](drawn[number % DRAWN], zeros)
+                ways[name](batches[number % DRAWN], zeros)
 
         return run
 

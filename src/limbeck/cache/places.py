@@ -1,6 +1,6 @@
 """Places of records, a view and a position in it as one number; and what is to be written there."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,8 @@ from torch import Tensor
 from limbeck.errors import LimbeckError
 
 Numbers = NDArray[np.int64]
+ALL = slice(None)
+_UNSIGNED = np.dtype(np.uint64)
 
 
 def numbers(name: str, tensor: Tensor) -> Numbers:
@@ -28,7 +30,8 @@ def numbers(name: str, tensor: Tensor) -> Numbers:
         array([0, 1, 2])
     """
     if tensor.dtype is torch.int64 and tensor.ndim == 1 and tensor.is_cpu:
-        return np.asarray(tensor.numpy())  # the usual case, which this costs a microsecond
+        usual: Numbers = tensor.numpy()  # of a batch, where every microsecond counts
+        return usual
     if tensor.ndim != 1 or (tensor.shape[0] and (tensor.is_floating_point() or tensor.element_size() == 1)):
         raise LimbeckError(f"{name} must be int64 (N,), not {tensor.dtype} of shape {tuple(tensor.shape)}.")
     found: Numbers = tensor.detach().cpu().numpy().astype(np.int64, copy=False)
@@ -71,11 +74,11 @@ def within(values: Numbers, end: int) -> bool:
         (True, False)
     """
     # Read without their sign, values below 0 are larger than all others: one pass instead of two.
-    return int(np.maximum.reduce(values.view(np.uint64), initial=0)) < end
+    return int(np.maximum.reduce(values.view(_UNSIGNED), initial=0)) < end
 
 
-def by_view(places: Numbers, samples: int, held: int) -> Iterator[tuple[int, Any, Numbers]]:
-    """Yield the number of each view, which of the places lie in it, and their positions there.
+def by_view(places: Numbers, samples: int, held: int) -> list[tuple[int, Any, Numbers]]:
+    """Return the number of each view, which of the places lie in it, and their positions there.
 
     Args:
         places: (N,) from :func:`joined`.
@@ -90,18 +93,19 @@ def by_view(places: Numbers, samples: int, held: int) -> Iterator[tuple[int, Any
         [(0, [4, 5]), (2, [4])]
     """
     if not len(places):
-        return
+        return []
     low, high = int(np.minimum.reduce(places)), int(np.maximum.reduce(places))
     if low < 0 or high >= samples * held:
         raise LimbeckError(f"Places from {low} to {high} are not of this cache: ask it for places.")
     first = low // samples
     if first == high // samples:  # the usual batch: no loop at all
-        yield first, slice(None), places - first * samples
-        return
+        return [(first, ALL, places - first * samples if first else places)]
     views = places // samples
+    found = []
     for number in np.unique(views).tolist():
         chosen = np.flatnonzero(views == number)
-        yield number, chosen, places[chosen] - number * samples
+        found.append((number, chosen, places[chosen] - number * samples))
+    return found
 
 
 def fitting(

@@ -1,7 +1,7 @@
 """Records on disk by sample and view: written once, checked when they are read."""
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,7 +14,7 @@ from torch import Tensor
 from limbeck.cache import folders
 from limbeck.cache.header import Header
 from limbeck.cache.lock import locked
-from limbeck.cache.places import Numbers, by_view, fitting, joined, numbers
+from limbeck.cache.places import ALL, Numbers, by_view, fitting, joined, numbers
 from limbeck.cache.samples import Samples
 from limbeck.cache.views import Views
 from limbeck.errors import LimbeckError, did_you_mean
@@ -130,8 +130,8 @@ class Store:
             LimbeckError: a sample that the cache does not know, or a view that it does not hold.
         """
         positions = self._samples.positions(numbers("index", index), self.folder)
-        views = numbers("view", view)
-        return torch.from_numpy(joined(positions, views, self.header.samples, self.header.views))
+        held = self.header
+        return torch.from_numpy(joined(positions, numbers("view", view), held.samples, held.views))
 
     def present(self, places: Tensor) -> Tensor:
         """Return (N,) bool: which of the records at ``places`` (N,) are written."""
@@ -164,7 +164,7 @@ class Store:
                     f"Nothing of view {number} is written yet in {self.folder}. Ask which are present."
                 )
             part = view.read(field, rows)
-            if isinstance(chosen, slice):
+            if chosen is ALL:
                 return torch.from_numpy(part)
             found[chosen] = part
         return torch.from_numpy(found)
@@ -268,7 +268,7 @@ class Store:
             raise LimbeckError(f"The cache {self.folder} was closed: open it again.")
         return self._open
 
-    def _by_view(self, places: Tensor) -> Iterator[tuple[int, Any, Numbers]]:
+    def _by_view(self, places: Tensor) -> list[tuple[int, Any, Numbers]]:
         return by_view(numbers("places", places), self.header.samples, self.header.views)
 
     def _complete_if_full(self) -> None:

@@ -21,6 +21,8 @@ from limbeck.types import Batch, Outputs
 
 COMPARED = 1024
 """Answers that are compared with what is kept of them, while a cache is filled."""
+LEARNT_FROM = 2048
+"""At most so many answers, an eighth of those to come, show a layout what the teacher usually says."""
 RECOMPUTED = 8
 """Answers found in a cache that are asked for again, before anything is learnt from it."""
 
@@ -210,16 +212,28 @@ class Cached:
         live = None
         if shelf.exists:
             shelf.open()
-            self.layouts, self._names = shelf.layouts, tuple(shelf.layouts)
+            self.layouts, first = shelf.layouts, task.outputs[0]
+            self._names = (first, *(each for each in shelf.layouts if each != first))
             self._refuse_other_names(wanted)
             self._recompute(shelf, task, _device(batch))
             shelf.refuse_other(about_teacher(self.teacher))
         else:
             live = self._asked(batch, task, wanted)
             self._encoded(live, wanted, None)
+            self._learn(shelf, task, wanted[0], _device(batch))
             shelf.create(about_teacher(self.teacher), {name: self.layouts[name] for name in wanted})
+            self.layouts = shelf.layouts
         self._ready = True
         return live
+
+    def _learn(self, shelf: Shelf, task: Task, name: str, device: torch.device) -> None:
+        """Let a layout that guesses what it does not keep learn from some answers what the teacher usually says."""
+        fitted = getattr(self.layouts[name], "fitted", None)
+        if fitted is None:
+            return
+        batches = (each.to(device) for each in shelf.examples(LEARNT_FROM))
+        answers = [_flat(self._asked(each, task, (name,))[name]).cpu() for each in batches]
+        self.layouts[name] = fitted(torch.cat(answers))
 
     def _asked(self, batch: Batch, task: Task, names: tuple[str, ...]) -> Outputs:
         return asked(self, self.teacher, batch, task, names[1:])

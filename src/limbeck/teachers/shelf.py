@@ -1,7 +1,7 @@
 """The cache of one teacher as a training uses it: opened or made, read by all processes, written by the first."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -16,6 +16,8 @@ from limbeck.processes import apart, joined
 from limbeck.types import Batch
 
 HEADER = "cache.json"
+PIECE = 256
+"""Samples that are read at once."""
 BATCHES = 32
 """Whose answers are written at once."""
 OF = "of"
@@ -80,14 +82,13 @@ class Shelf:
 
     def create(self, about_teacher: Mapping[str, str], layouts: Mapping[str, Layout]) -> None:
         """Make the cache, by the first process; the others read it."""
-        self.layouts = dict(layouts)
-        self.fields = {
+        called = {
             name: name if name.isidentifier() and name.islower() else f"layer_{number}"
             for number, name in enumerate(layouts)
         }
         if _first():
             fields = {
-                self.fields[name]: {**each.settings(), "width": each.width, OF: name}
+                called[name]: {**each.settings(), "width": each.width, OF: name}
                 for name, each in layouts.items()
             }
             samples = torch.unique(self._samples)
@@ -102,6 +103,7 @@ class Shelf:
         _wait()
         if not _first():
             self.store = Store.open(self.folder)
+        self._read_layouts()
 
     def open(self) -> None:
         """Open the cache that is there, to be filled further where it is not complete.
@@ -115,7 +117,11 @@ class Shelf:
             self.store.close()
             self.store = Store.open(self.folder, write=True)
         _wait()
-        for field, settings in sorted(self.store.header.fields.items()):
+        self._read_layouts()
+
+    def _read_layouts(self) -> None:
+        self.fields, self.layouts = {}, {}
+        for field, settings in sorted(self._opened.header.fields.items()):
             name = str(settings.get(OF, field))
             self.fields[name] = field
             self.layouts[name] = layout_of(
@@ -221,6 +227,13 @@ class Shelf:
 
     def _write(self, places: Tensor, rows: Mapping[str, Tensor]) -> None:
         self._opened.write(places, {self.fields[name]: each for name, each in rows.items()})
+
+    def examples(self, most: int) -> Iterator[Batch]:
+        """Yield some of the samples in their first view, an eighth of them at most, spread over all."""
+        samples = torch.unique(self._samples)
+        chosen = samples[:: max(8, len(samples) // most)]
+        for index in chosen.split(PIECE):
+            yield self._part.views.read(index, torch.zeros_like(index))
 
     def some(self, count: int) -> Batch | None:
         """Return a few samples, in views of which an answer is there; ``None`` where none is."""

@@ -59,7 +59,7 @@ class Way:
         return f"start {self.start:g}, T {self.temperature:g}, weight {self.weight:g}"
 
 
-CHOSEN = Way()
+CHOSEN = Way(0.9)
 TRIED = (
     *(Way(0.5), Way(0.75), Way(0.5, 4.0, 0.9), Way(0.75, 4.0, 0.9)),
     *(Way(0.75, 1.0, 0.5), Way(0.75, 2.0, 0.2), Way(0.9), Way(0.9, 1.0, 0.2)),

@@ -124,6 +124,11 @@ class Loader:
         size = max(1, self.batch_size // self.world)
         yield from self._batches([Reading(each, torch.zeros_like(each)) for each in torch.split(own, size)])
 
+    @property
+    def most(self) -> int:
+        """Largest number of batches that a process evaluates: the first's."""
+        return -(-len(self.part.indices[:: self.world]) // max(1, self.batch_size // self.world))
+
     def close(self) -> None:
         """End the loading processes."""
         self._workers = None

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from limbeck.data.part import ORDER, Batching, Reading, TrainingPart, about_cycle, check_cycle
+from limbeck.data.part import TrainingPart, about_cycle, check_cycle
+from limbeck.data.reading import ORDER, Batching, Reading, in_steps
 from limbeck.data.seeding import role_seed, view_seed
 from limbeck.data.source import digest
 from limbeck.data.views import Views
@@ -97,7 +98,7 @@ class Mixture:
         ]
         spared = self.spared if epoch >= self.spared_from else ()
         batches = [_joined(one, other, spared) for one, other in zip(*streams, strict=True)]
-        return _accumulated(batches, batching.accumulate)
+        return in_steps(batches, batching.accumulate)
 
     def _sizes(self, batching: Batching) -> list[tuple[int, int]]:
         """Return how many labelled and unlabelled samples each batch of an epoch has."""
@@ -167,7 +168,7 @@ class Repeated:
         """Return an epoch's optimizer steps, each a list of batches (see :class:`TrainingPart`)."""
         sizes = [len(batch) for step in self.like.steps(0, batching) for batch in step]
         batches = passes(self.indices, epoch, sizes, role_seed(batching.seed, "labelled"), self.cycle)
-        return _accumulated(batches, batching.accumulate)
+        return in_steps(batches, batching.accumulate)
 
 
 def divided(batch_size: int, ratio: float, world: int = 1) -> tuple[int, int]:
@@ -234,10 +235,6 @@ def passes(
 
 def _joined(one: Reading, other: Reading, spared: tuple[str, ...]) -> Reading:
     return Reading(torch.cat([one.index, other.index]), torch.cat([one.view, other.view]), spared)
-
-
-def _accumulated(batches: list[Reading], accumulate: int) -> list[list[Reading]]:
-    return [batches[first : first + accumulate] for first in range(0, len(batches), accumulate)]
 
 
 def _needed(batching: Batching) -> str:

@@ -6,67 +6,23 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from limbeck.data.reading import ORDER, Batching, Reading, in_steps, refuse_few
 from limbeck.data.seeding import view_seed
+from limbeck.data.several import several_views
 from limbeck.data.source import digest
 from limbeck.data.views import Views
 from limbeck.errors import LimbeckError
-from limbeck.types import Batch
 
-ORDER = -1
-"""Stands for "the order itself" where :func:`view_seed` expects a sample's index."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One batch before it is read.
-
-    Args:
-        index: (N,) int64, the samples.
-        view: (N,) int64, the augmentation draw of each.
-        spared: roles whose own inputs are not made.
-
-    Example:
-        >>> Reading(torch.tensor([3, 1, 2]), torch.zeros(3, dtype=torch.int64)).share(0, 2).index
-        tensor([3, 2])
-    """
-
-    index: Tensor
-    view: Tensor
-    spared: tuple[str, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.index)
-
-    def share(self, rank: int, world: int) -> "Reading":
-        """Return what process ``rank`` of ``world`` reads of it."""
-        return replace(self, index=self.index[rank::world], view=self.view[rank::world])
-
-    def of(self, views: Views) -> Batch:
-        """Return the batch, read."""
-        return views.read(self.index, self.view, self.spared)
-
-
-@dataclass(frozen=True)
-class Batching:
-    """How a training cuts a part into batches.
-
-    Args:
-        batch_size: samples in a batch over all processes together.
-        seed: of the run; decides the order.
-        accumulate: batches in an optimizer step.
-        smallest: fewest samples a batch may have, over all processes together.
-        world: number of processes.
-
-    Example:
-        >>> Batching(64).accumulate
-        1
-    """
-
-    batch_size: int
-    seed: int = 0
-    accumulate: int = 1
-    smallest: int = 1
-    world: int = 1
+__all__ = [
+    "Batching",
+    "Part",
+    "Reading",
+    "TrainingPart",
+    "about_cycle",
+    "check_cycle",
+    "check_several",
+    "steps_of_epoch",
+]
 
 
 class TrainingPart(Protocol):
@@ -105,9 +61,13 @@ class Part:
         spared: roles whose own inputs are not made, a teacher's whose answers are kept, say. It changes nothing that
             the others read, so the fingerprint stays.
         spared_from: the first epoch in which they are not.
+        views_per_decode: how many views of a sample stand in a batch together, where decoding is dear: an epoch then
+            takes that share of the samples, and so many epochs take the views that they would one by one (see
+            :func:`~limbeck.data.several.several_views`).
 
     Raises:
-        LimbeckError: a cycle of less than one view.
+        LimbeckError: a cycle of less than one view, or one that the views of a batch do not divide; fewer than one
+            view.
 
     Example:
         >>> from limbeck.data import open_data
@@ -123,19 +83,26 @@ class Part:
     cycle: int | None = None
     spared: tuple[str, ...] = ()
     spared_from: int = 0
+    views_per_decode: int = 1
 
     def __post_init__(self) -> None:
         check_cycle(self.cycle)
+        check_several(self.views_per_decode, self.cycle)
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def fingerprint(self) -> str:
         """Return a sha256 (hex) of what is read and how it is seen."""
-        return digest([self.views.fingerprint(), self.indices, *about_cycle(self.cycle)])
+        several = [f"{self.views_per_decode} views per decode"] if self.views_per_decode > 1 else []
+        return digest([self.views.fingerprint(), self.indices, *about_cycle(self.cycle), *several])
 
     def steps(self, epoch: int, batching: Batching) -> list[list[Reading]]:
         """Return an epoch's optimizer steps (see :func:`steps_of_epoch`); the view is the epoch's number."""
+        spared = self.spared if epoch >= self.spared_from else ()
+        if self.views_per_decode > 1:
+            batches = several_views(self.indices, epoch, batching, self.views_per_decode, self.cycle)
+            return in_steps([replace(batch, spared=spared) for batch in batches], batching.accumulate)
         steps = steps_of_epoch(
             self.indices,
             epoch,
@@ -145,7 +112,6 @@ class Part:
             batching.smallest,
         )
         view = epoch if self.cycle is None else epoch % self.cycle
-        spared = self.spared if epoch >= self.spared_from else ()
         return [[Reading(batch, torch.full_like(batch, view), spared) for batch in step] for step in steps]
 
 
@@ -183,19 +149,6 @@ def steps_of_epoch(
     return [batches[first : first + accumulate] for first in range(0, len(batches), accumulate)]
 
 
-def refuse_few(samples: int, smallest: int) -> None:
-    """Refuse an epoch of fewer samples than the smallest batch.
-
-    Raises:
-        LimbeckError: there are fewer.
-    """
-    if samples < max(1, smallest):
-        raise LimbeckError(
-            f"Training needs batches of at least {max(1, smallest)} samples, but there are only {samples}: "
-            "give more data."
-        )
-
-
 def check_cycle(cycle: int | None) -> None:
     """Refuse a cycle that is not a whole number of views, at least one.
 
@@ -206,6 +159,31 @@ def check_cycle(cycle: int | None) -> None:
         raise LimbeckError(
             f"A cycle of views is a whole number of at least 1, not {cycle!r}: give None to draw a new view in every "
             "epoch."
+        )
+
+
+def check_several(views: int, cycle: int | None = None) -> None:
+    """Refuse a number of views in a batch that is none, or that does not divide the cycle.
+
+    Args:
+        views: of one sample in a batch.
+        cycle: after how many views they come again, or ``None``.
+
+    Raises:
+        LimbeckError: it is.
+
+    Example:
+        >>> check_several(2, cycle=5)
+        Traceback (most recent call last):
+        limbeck.errors.LimbeckError: 2 views per decode do not divide a cycle of 5 views: keep 4 or 6 views.
+    """
+    if isinstance(views, bool) or not isinstance(views, int) or views < 1:
+        raise LimbeckError(f"Views per decode are a whole number of at least 1, not {views!r}.")
+    if cycle is not None and cycle % views:
+        lower = cycle - cycle % views
+        other = f"{lower} or {lower + views}" if lower else f"{views}"
+        raise LimbeckError(
+            f"{views} views per decode do not divide a cycle of {cycle} views: keep {other} views."
         )
 
 

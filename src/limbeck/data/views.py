@@ -131,16 +131,17 @@ class Views(Dataset[Batch]):
         """Return inputs and targets."""
         if mixed is not None:
             index, view = torch.cat([index, mixed.partner]), view.repeat(2)
-        several = isinstance(self.augment, dict) or len(set(index.tolist())) < len(index)
-        source = decoded_once(self.source) if several else self.source
         if not isinstance(self.augment, dict):
+            source = decoded_once(self.source, index)
             samples, targets = self._drawn(source, self.augment, self.seed, index, view)
             if self.mix is not None and mixed is not None:
                 samples, share = mixed.samples(samples)
                 targets = self.mix.targets(targets, share, labelled)
             return self._for_models(samples, spared), targets
         inputs, targets, shares = {}, None, []
-        for role in kept(self.augment, spared):
+        roles = kept(self.augment, spared)
+        source = decoded_once(self.source, index, len(roles))
+        for role in roles:
             own = role_seed(self.seed, role)
             samples, targets = self._drawn(source, self.augment[role], own, index, view)
             if mixed is not None:

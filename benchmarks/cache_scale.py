@@ -6,8 +6,8 @@ What was done to be fair:
   largest of 1,000 logits; their bytes are random. Both are complete, with marks and checksums.
 - Opening is timed in fresh processes, by their own clock, imports not counted; the median of all is given. What it
   needs is the resident memory of the process after it over that before it.
-- A gather is 256 places of all of a cache, drawn anew each time and the same way for both, in turns in one process
-  (A B, B A, …). Pages are warm: every block was checked once before. What the first touches cost, when pages lie in the
+- A gather is 256 places of all of a cache, drawn anew each time and the same way for both, in turns of 1,000 gathers in
+  one process (A B, B A, …); drawing is not counted. Pages are warm: every block was checked once before. What the first touches cost, when pages lie in the
   page cache but blocks are to be checked, is given beside it.
 """
 
@@ -34,6 +34,7 @@ from paired import alternate
 from record import Goal, keep
 
 BATCH, LARGE, SMALL, PIECE = 256, 100_000_000, 100_000, 1 << 20
+BATCHES = 1000
 SECONDS, MEBIBYTES, RATIO = 1.0, 200.0, 5.0
 FIELD = "logits"
 
@@ -60,7 +61,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=None, help="folder with 4 GB of room, for the while")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    count, rounds = (1_000_000, 5) if options.quick else (LARGE, 61)
+    count, rounds = (1_000_000, 5) if options.quick else (LARGE, 41)
     needed = count * (TopK(1000).width + 2)
     with tempfile.TemporaryDirectory(dir=options.work) as folder:
         free = shutil.disk_usage(folder).free
@@ -76,7 +77,7 @@ def main() -> None:
             "gigabytes": sum(each.stat().st_size for each in large.iterdir()) / 1e9,
             "seconds_to_fill": seconds,
             "opening": opening(large, 3 if options.quick else 11),
-            **gathering(large, small, rounds, 50),
+            **gathering(large, small, rounds),
         }
     goals = [
         Goal("seconds to open", figures["opening"]["seconds"], SECONDS),
@@ -116,7 +117,7 @@ def opening(folder: Path, times: int) -> dict[str, Any]:
     return {"seconds": seconds, "mebibytes": mebibytes, "mebibytes_of_imports": before, "runs": runs}
 
 
-def gathering(large: Path, small: Path, rounds: int, batches: int) -> dict[str, Any]:
+def gathering(large: Path, small: Path, rounds: int) -> dict[str, Any]:
     """Return microseconds of a random gather from both, and their ratio."""
     with Store.open(large) as many, Store.open(small) as few:
         first = untouched(many)
@@ -124,9 +125,16 @@ def gathering(large: Path, small: Path, rounds: int, batches: int) -> dict[str, 
         many.verify()
         seconds = time.perf_counter() - began
         few.verify()
-        times = alternate({"large": turn(many, batches), "small": turn(few, batches)}, rounds)
+        places = {name: torch.zeros(BATCHES, BATCH, dtype=torch.int64) for name in ("large", "small")}
+        turns = {"large": turn(many, places["large"]), "small": turn(few, places["small"])}
+
+        def draw() -> None:
+            for store, name in ((many, "large"), (few, "small")):
+                places[name].random_(store.header.samples)
+
+        times = alternate({"draw": draw, **turns}, rounds)
     ratio = times.ratio("large", "small")
-    found = {name: statistics.median(times.wall[name]) / batches * 1e6 for name in ("large", "small")}
+    found = {name: statistics.median(times.wall[name]) / BATCHES * 1e6 for name in ("large", "small")}
     print(f"gather {found['large']:.1f} µs, from the small one {found['small']:.1f} µs: {ratio}")
     print(f"first touches {first * 1e3:.1f} ms a batch; verify {seconds:.1f} s")
     return {
@@ -137,16 +145,13 @@ def gathering(large: Path, small: Path, rounds: int, batches: int) -> dict[str, 
     }
 
 
-def drawn(store: Store, batches: int) -> list[Tensor]:
-    return list(torch.randint(store.header.samples, (batches, BATCH)))
-
-
-def turn(store: Store, batches: int) -> Callable[[], None]:
-    """Return a turn of some gathers; places are new in each, and drawing them costs both the same."""
+def turn(store: Store, drawn: Tensor) -> Callable[[], None]:
+    """Return a turn of gathers of what is drawn by then."""
+    batches, zeros = list(drawn), torch.zeros(BATCH, dtype=torch.int64)
 
     def run() -> None:
-        for index in drawn(store, batches):
-            store.read(FIELD, store.places(index, torch.zeros_like(index)))
+        for index in batches:
+            store.read(FIELD, store.places(index, zeros))
 
     return run
 
@@ -154,7 +159,7 @@ def turn(store: Store, batches: int) -> Callable[[], None]:
 def untouched(store: Store) -> float:
     """Return the median seconds of the first batches, whose blocks are checked."""
     seconds = []
-    for index in drawn(store, 5):
+    for index in torch.randint(store.header.samples, (5, BATCH)):
         began = time.perf_counter()
         store.read(FIELD, store.places(index, torch.zeros_like(index)))
         seconds.append(time.perf_counter() - began)

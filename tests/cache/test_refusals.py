@@ -5,6 +5,7 @@ import errno
 import os
 import pickle
 import re
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -25,7 +26,7 @@ from limbeck.files import NoSpaceError
 
 ALL = torch.arange(200)
 WAY_OUT = re.compile(
-    r"Did you mean|Delete|delete|build|Build|Use|Name|Look|Change|Wait|Free|Go on|[Oo]pen it|Ask|ask"
+    r"Did you mean|Raise|Delete|delete|build|Build|Use|Name|Look|Change|Wait|Free|Go on|[Oo]pen it|Ask|ask"
 )
 
 
@@ -421,6 +422,16 @@ def test_files_that_may_not_be_read(anybodys):
         (folder / name).chmod(0)
         with ordinary_person():
             refused(lambda: Store.open(folder), folder / name, "permissions")
+
+
+def test_more_views_than_files_may_be_open(tmp_path):
+    filled(tmp_path, views=30)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (sum(1 for _ in Path("/dev/fd").iterdir()) + 50, hard))
+    try:
+        refused(lambda: Store.open(tmp_path), "Too many open files. Raise the limit")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def full(*_):

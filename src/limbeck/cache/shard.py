@@ -1,7 +1,7 @@
 """Arrays on disk as plain ``.npy``: their space is reserved before anything is written, and they are mapped."""
 
 import os
-from errno import EINVAL, ENOSYS, EOPNOTSUPP
+from errno import EINVAL, EMFILE, ENOSYS, EOPNOTSUPP
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -75,7 +75,12 @@ def mapped(
         raise LimbeckError(f"{path} is missing. {REBUILD}") from None
     except OSError as error:
         raise LimbeckError(
-            f"{path} cannot be {'written' if write else 'read'}: {error.strerror}. Look at the folder's permissions."
+            f"{path} cannot be {'written' if write else 'read'}: {error.strerror}. "
+            + (
+                "Raise the limit, with ulimit -n."
+                if error.errno == EMFILE
+                else "Look at the folder's permissions."
+            )
         ) from None
 
 

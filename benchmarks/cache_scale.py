@@ -6,9 +6,9 @@ What was done to be fair:
   largest of 1,000 logits; their bytes are random. Both are complete, with marks and checksums.
 - Opening is timed in fresh processes, by their own clock, imports not counted; the median of all is given. What it
   needs is the resident memory of the process after it over that before it.
-- A gather is 256 places of all of a cache, drawn anew each time and the same way for both, in turns of 1,000 gathers in
-  one process (A B, B A, …); drawing is not counted. Pages are warm: every block was checked once before. What the first touches cost, when pages lie in the
-  page cache but blocks are to be checked, is given beside it.
+- A gather is 256 places of all of a cache, drawn anew each time and the same way for both, in turns of 1,000 gathers
+  in one process (A B, B A, …); drawing is not counted. Pages are warm: every block was checked once before. What the
+  first touches cost, when pages lie in the page cache but blocks are to be checked, is given beside it.
 """
 
 import argparse

@@ -84,6 +84,7 @@ class Cached:
         self.answers = 0
         self.compared = Comparison()
         self._names: tuple[str, ...] = ()
+        self._scalars: set[str] = set()
         self._shelf: Shelf | None = None
         self._ready = False
         if folder is not None:
@@ -113,10 +114,9 @@ class Cached:
         """
         self.close()
         self._shelf = Shelf(Path(folder), part, tuple(roles), samples)
-        self._ready = False
-        self._names = ()
+        self._ready, self._names = False, ()
         if self._shelf.exists and not undecided(self.teacher):
-            self._shelf.refuse_other(about_teacher(self.teacher))
+            self._shelf.refuse_other(about_teacher(self.teacher), partly=True)
 
     @property
     def store(self) -> Store | None:
@@ -157,7 +157,8 @@ class Cached:
             rows = self._encoded(self._asked(batch, task, wanted), wanted, labels)
         else:
             rows = self._rows(self._shelf, batch, task, wanted, labels)
-        return Outputs({name: self.layouts[name].decode(rows[name], labels) for name in wanted})
+        said = {name: self.layouts[name].decode(rows[name], labels) for name in wanted}
+        return Outputs({name: each[:, 0] if name in self._scalars else each for name, each in said.items()})
 
     def fingerprint(self) -> str:
         """Return a SHA-256 of the teacher and how many views of a sample are kept."""
@@ -186,8 +187,7 @@ class Cached:
         """Return the bytes kept of each answer, on the batch's device."""
         if batch.index is None or batch.view is None:
             raise LimbeckError(
-                "Cached knows answers by sample and view, and this batch does not say which it has: read it with "
-                "limbeck.data.Views, or give Batch its index and view."
+                "This batch does not say which samples and views it has: read it with limbeck.data.Views."
             )
         live = None if self._ready else self._begin(shelf, batch, task, wanted)
         self._refuse_other_names(wanted)
@@ -216,12 +216,12 @@ class Cached:
             self._names = (first, *(each for each in shelf.layouts if each != first))
             self._refuse_other_names(wanted)
             self._recompute(shelf, task, _device(batch))
-            shelf.refuse_other(about_teacher(self.teacher))
+            shelf.refuse_other(about_teacher(self.teacher, task))
         else:
             live = self._asked(batch, task, wanted)
             self._encoded(live, wanted, None)
             self._learn(shelf, task, wanted[0], _device(batch))
-            shelf.create(about_teacher(self.teacher), {name: self.layouts[name] for name in wanted})
+            shelf.create(about_teacher(self.teacher, task), {name: self.layouts[name] for name in wanted})
             self.layouts = shelf.layouts
         self._ready = True
         return live
@@ -244,6 +244,7 @@ class Cached:
             self.layouts = layouts_for(live, names, self.layouts)
             self._names = names
         self._refuse_other_names(names)
+        self._scalars = {name for name in names if live[name].dim() == 1}
         return {name: self.layouts[name].encode(_flat(live[name]), labels) for name in names}
 
     def _refuse_other_names(self, wanted: Sequence[str]) -> None:

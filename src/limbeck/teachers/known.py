@@ -3,14 +3,16 @@
 from typing import Any
 
 from limbeck.errors import LimbeckError
+from limbeck.tasks import Regression, Task
 from limbeck.teachers.base import Teacher
 
 
-def about_teacher(teacher: Teacher) -> dict[str, str]:
+def about_teacher(teacher: Teacher, task: Task | None = None) -> dict[str, str]:
     """Return what a cache of a teacher's answers must know it by, each fact apart where the teacher tells them apart.
 
     Args:
         teacher: any teacher; one with ``facts()`` is asked for them, else for its ``fingerprint()``.
+        task: that the answers are for, which may have a scale of its own; not told unless given.
 
     Raises:
         LimbeckError: a teacher without either, which may change unseen.
@@ -21,11 +23,14 @@ def about_teacher(teacher: Teacher) -> dict[str, str]:
         >>> sorted(about_teacher(Frozen(nn.Linear(2, 2), precision="fp32")))
         ['teacher precision', 'teacher weights']
     """
+    scale = {}
+    if isinstance(task, Regression):
+        scale["scale of values"] = f"mean {task.mean:.6g}, std {task.std:.6g}"
     facts, fingerprint = getattr(teacher, "facts", None), getattr(teacher, "fingerprint", None)
     if facts is not None:
-        return dict(facts())
+        return {**facts(), **scale}
     if fingerprint is not None:
-        return {"teacher": str(fingerprint())}
+        return {"teacher": str(fingerprint()), **scale}
     raise LimbeckError(
         f"{type(teacher).__name__} has no fingerprint, so a cache could not tell whether it has changed: give it a "
         "method fingerprint() that returns a text, or ask it at every step."

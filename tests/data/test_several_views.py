@@ -195,7 +195,7 @@ def test_it_is_in_the_fingerprint_and_one_view_changes_none():
         ),
         (
             lambda: Loader(part(4), 4, world=2).steps(0),
-            "holds 1 images of 4 views each, too few for each of 2",
+            "room for 1 of 4 views each, too few for each of 2",
         ),
     ],
 )

@@ -24,6 +24,12 @@ Epochs = Annotated[int | None, typer.Option(help="Passes over the training part.
 BatchSize = Annotated[int | None, typer.Option(help="Samples in a batch.")]
 Rate = Annotated[float | None, typer.Option("--lr", help="Highest learning rate.")]
 Augment = Annotated[str | None, typer.Option(help="Augmentation by name; none for none.")]
+Mix = Annotated[
+    str | None, typer.Option(help="Mix each view with another sample's: mixup-0.2 or cutmix-1.0, with alpha.")
+]
+ViewsPerDecode = Annotated[
+    int | None, typer.Option(help="Decode an image once for so many views of it in a batch.", min=1)
+]
 Limit = Annotated[int | None, typer.Option(help="Keep only so many training samples.")]
 Size = Annotated[int | None, typer.Option(help="Height and width that images are brought to.")]
 SkipBad = Annotated[bool | None, typer.Option("--skip-bad", help="Leave out images that cannot be read.")]

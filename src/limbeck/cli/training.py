@@ -17,6 +17,7 @@ from limbeck.cli.options import (
     KdWeight,
     Limit,
     Loss,
+    Mix,
     Out,
     Pair,
     Plugin,
@@ -30,6 +31,7 @@ from limbeck.cli.options import (
     TaskWeight,
     Temperature,
     Tracker,
+    ViewsPerDecode,
     Workers,
 )
 
@@ -66,6 +68,8 @@ def train(
     batch_size: BatchSize = None,
     lr: Rate = None,
     augment: Augment = None,
+    mix: Mix = None,
+    views_per_decode: ViewsPerDecode = None,
     limit: Limit = None,
     size: Size = None,
     skip_bad: SkipBad = None,
@@ -77,7 +81,8 @@ def train(
     """Train one model, a teacher say, into a run that run:DIR then names."""
     flags = {
         "model": model, "data": data, "weights": weights, "pretrained": pretrained, "seeds": seeds, "epochs": epochs,
-        "batch_size": batch_size, "lr": lr, "augment": augment, "limit": limit, "size": size, "skip_bad": skip_bad,
+        "batch_size": batch_size, "lr": lr, "augment": augment, "mix": mix,
+        "views_per_decode": views_per_decode, "limit": limit, "size": size, "skip_bad": skip_bad,
         "precision": precision, "device": device, "workers": workers, "trackers": tracker,
     }  # fmt: skip
     from limbeck.recipes.command import run_train
@@ -146,6 +151,8 @@ def distill(
     batch_size: BatchSize = None,
     lr: Rate = None,
     augment: Augment = None,
+    mix: Mix = None,
+    views_per_decode: ViewsPerDecode = None,
     limit: Limit = None,
     size: Size = None,
     skip_bad: SkipBad = None,
@@ -166,8 +173,9 @@ def distill(
         "kd_weight": amount_of(kd_weight), "task_weight": amount_of(task_weight),
         "cache_views": cache_views, "cache": cache,
         "alone": False if no_alone else None, "seeds": seeds, "epochs": epochs, "batch_size": batch_size, "lr": lr,
-        "augment": augment, "limit": limit, "size": size, "skip_bad": skip_bad, "precision": precision,
-        "device": device, "workers": workers, "trackers": tracker,
+        "augment": augment, "mix": mix,
+        "views_per_decode": views_per_decode, "limit": limit, "size": size, "skip_bad": skip_bad,
+        "precision": precision, "device": device, "workers": workers, "trackers": tracker,
     }  # fmt: skip
     from limbeck.recipes.command import run_distill
     from limbeck.recipes.settings import layers_of, place_of

@@ -4,8 +4,6 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from limbeck.data.seeding import role_seed
-
 
 def description(part: Any) -> str:
     """Return a text that is the same in every process for the same transform, and another for another.
@@ -64,19 +62,23 @@ def told(values: Mapping[str, str]) -> str:
     return "; ".join(f"{role}: {values[role]}" for role in sorted(values))
 
 
-def seeds_told(augments: Mapping[str, Any], by_role: bool, seed: int, stochastic: bool) -> str:
-    """Return the seed of each role's draws; where nothing is drawn, none counts.
+def seeds_told(augments: Mapping[str, Any], by_role: bool, seed: int, drawn: bool) -> str:
+    """Return the seed of each role's draws, and whose own they are; where nothing is drawn, none counts.
 
     Args:
         augments: each role's augmentation, or ``None``.
         by_role: whether each role draws for itself.
         seed: of the views.
-        stochastic: whether reading draws by itself.
+        drawn: whether something is drawn besides: by a source that draws as it reads, or of partners to mix with.
 
     Example:
-        >>> seeds_told({"teacher": None}, False, 3, stochastic=False)
-        'none'
+        >>> seeds_told({"teacher": None}, False, 3, drawn=False), seeds_told({"teacher": str}, True, 3, drawn=False)
+        ('none', "3, teacher's own")
     """
-    seeds = {role: str(role_seed(seed, role) if by_role else seed) for role in augments}
-    drawn = {role: augment is not None or stochastic for role, augment in augments.items()}
-    return told({role: seeds[role] if drawn[role] else "none" for role in augments})
+    counted = {role for role, augment in augments.items() if augment is not None or drawn}
+    return told(
+        {
+            role: "none" if role not in counted else f"{seed}, {role}'s own" if by_role else str(seed)
+            for role in augments
+        }
+    )

@@ -94,6 +94,6 @@ def refuse_uneven(views: int, batching: Batching) -> None:
     if size // views // world * views * world < max(batching.smallest, 1):
         processes = f" for each of {world} processes" if world > 1 else ""
         raise LimbeckError(
-            f"A batch of {size} holds {size // views} images of {views} views each, too few{processes}: raise "
+            f"A batch of {size} has room for {size // views} of {views} views each, too few{processes}: raise "
             "batch_size, or lower views_per_decode."
         )

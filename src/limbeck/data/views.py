@@ -176,11 +176,11 @@ class Views(Dataset[Batch]):
         roles = tuple(roles) or tuple(known)
         augments = of_roles(self.augment, roles, "augmentation")
         inputs = of_roles(self.inputs, roles, "input transform")
-        stochastic = bool(getattr(self.source, "stochastic", False))
+        drawn = bool(getattr(self.source, "stochastic", False)) or self.mix is not None
         return {
             "data": self.source.fingerprint(),
             "augmentation": told({role: readable(each) for role, each in augments.items()}),
-            "view seed": seeds_told(augments, isinstance(self.augment, dict), self.seed, stochastic),
+            "view seed": seeds_told(augments, isinstance(self.augment, dict), self.seed, drawn),
             "mix": "none" if self.mix is None else self.mix.describe(self.seed),
             "canvas": "none" if self.canvas is None else f"{self.canvas[0]}×{self.canvas[1]}",
             "inputs": told({role: readable(each) for role, each in inputs.items()}),

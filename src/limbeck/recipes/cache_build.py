@@ -96,8 +96,8 @@ def build_cache(
     model = _teacher(finished, task)
     place = device_for(device)
     model.module.to(place)
-    reader = Reader(data, {"teacher": model.inputs})
     config = finished.config
+    reader = Reader(data, {"teacher": model.inputs}, config.mix)
     drawn = reader.feed(config.augment, config.train.seed).train.views
     indices = data.transfer_set if isinstance(config, DistillConfig) else data.train
     precision = config.teacher_precision if isinstance(config, DistillConfig) else "auto"

@@ -78,6 +78,13 @@ class DistillConfig(DataSettings):
     """Augmentation of the transfer set; by the kind of data unless told."""
     teacher_augment: str | None = None
     """Augmentation while the teacher is trained here; as `augment` unless told."""
+    mix: str | None = None
+    """Mix each view with that of another training sample: `mixup-0.2` or `cutmix-1.0`, with their alpha. Partner and
+    share belong to the view, so the teacher's answers can be kept; a
+    teacher that is trained here is not mixed."""
+    views_per_decode: int = Field(default=1, ge=1)
+    """Decode each training image once for so many views of it in a batch, where decoding is what takes the time. An
+    epoch then takes that share of the images; over so many epochs the views seen are the same."""
     cache_views: int | None = Field(default=None, ge=1)
     """Keep the teacher's answers for so many augmentation draws of each sample, and read them in later epochs, which
     see these draws again. The teacher is asked at every step unless told."""
@@ -126,6 +133,12 @@ class TrainConfig(DataSettings):
     """Image size in pixels that the model reads; what it was made for unless told."""
     augment: str | None = None
     """Augmentation; by the kind of data unless told."""
+    mix: str | None = None
+    """Mix each view with that of another training sample: `mixup-0.2` or `cutmix-1.0`, with their alpha. Partner and
+    share belong to the view."""
+    views_per_decode: int = Field(default=1, ge=1)
+    """Decode each training image once for so many views of it in a batch, where decoding is what takes the time. An
+    epoch then takes that share of the images; over so many epochs the views seen are the same."""
     seeds: int = Field(default=1, ge=1)
     """How many models are trained, with seeds counted up from `train.seed`; the best on validation is kept."""
     train: Plan = Field(default_factory=Plan)

@@ -13,6 +13,7 @@ from limbeck.evaluate.quality import predictor
 from limbeck.models import Model, save_model
 from limbeck.recipes.candidates import Candidate, Given, check_outputs, name_of, task_for
 from limbeck.recipes.config import DistillConfig
+from limbeck.recipes.draws import refuse_draws
 from limbeck.recipes.folder import check_place, open_folder, write_history
 from limbeck.recipes.job import Job
 from limbeck.recipes.measuring import Composite, Measured, best_of, device_of, facts, facts_together
@@ -105,6 +106,7 @@ def distill(
     named |= {"teachers": names[1:]} if names[1:] else {}
     config = settings_from(DistillConfig, named, settings)
     config.recipe().refuse(config)
+    refuse_draws(config)
     check_place(out, resume, [config.train, config.teacher_train], config.trackers)
     job = _opened(config, teachers, student, data, task, plugins)
     trainings = _rehearsed(job)

@@ -96,7 +96,7 @@ class Job:
 
     def reader(self, inputs: Mapping[str, Inputs]) -> Reader:
         """Return what reads the run's data for networks in these roles."""
-        return Reader(self.data, inputs)
+        return Reader(self.data, inputs, self.config.mix, self.config.views_per_decode)
 
     def feed(
         self,

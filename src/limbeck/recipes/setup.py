@@ -8,6 +8,7 @@ from torch import Tensor
 
 from limbeck.data import Data, Views, augmentation, dataset_data, default_augmentation, open_data
 from limbeck.data.loader import Loader
+from limbeck.data.mix import Mix, mix_named
 from limbeck.data.mixture import Mixture, Repeated
 from limbeck.data.part import Part
 from limbeck.data.unlabelled import with_unlabelled, without_labels
@@ -122,10 +123,14 @@ class Reader:
     Args:
         data: the samples.
         inputs: what each role's model wants to be fed; each gets its own transform of the same view.
+        mix: how training samples are mixed, ``mixup-0.2`` say; ``None`` leaves them.
+        views_per_decode: how many views of a training sample stand in a batch together.
     """
 
     data: Data
     inputs: Mapping[str, Inputs]
+    mix: str | None = None
+    views_per_decode: int = 1
 
     @property
     def _inputs(self) -> Any:
@@ -171,7 +176,12 @@ class Reader:
     def _mixed(self, views: Views, ratio: float | None, cycle: int | None) -> Part | Mixture:
         labelled, unlabelled = self.data.train, self.data.unlabelled
         if not len(unlabelled):
-            return Part(views, labelled, cycle)
+            return Part(views, labelled, cycle, views_per_decode=self.views_per_decode)
+        if self.views_per_decode > 1:
+            raise LimbeckError(
+                "Several views of each decoded image are for labelled samples alone: batches that hold labelled and "
+                "unlabelled ones in a ratio repeat one of them at their own pace. Leave --views-per-decode out."
+            )
         usual = min(MOST_UNLABELLED, len(unlabelled) / len(labelled))
         return Mixture(views, labelled, unlabelled, usual if ratio is None else ratio, cycle)
 
@@ -182,8 +192,24 @@ class Reader:
         data = self.data
         if isinstance(augment, Mapping):
             drawn: Any = {role: self._drawn(augment.get(role)) for role in self.inputs}
-            return Views(data.source, drawn, dict(self.inputs), seed=seed, canvas=data.canvas)
-        return Views(data.source, self._drawn(augment), self._inputs, seed=seed, canvas=data.canvas)
+            return Views(data.source, drawn, dict(self.inputs), seed, data.canvas, self._mix())
+        return Views(data.source, self._drawn(augment), self._inputs, seed, data.canvas, self._mix())
+
+    def _mix(self) -> Mix | None:
+        data = self.data
+        if self.mix is None:
+            return None
+        if data.task not in ("classification", "regression"):
+            raise LimbeckError(
+                f"Samples are mixed where each has a class or a value, and {data.name} is for {data.task}: leave --mix "
+                "out."
+            )
+        if mix_named(self.mix)[0] == "cutmix" and not data.is_image:
+            raise LimbeckError(
+                f"CutMix cuts boxes out of images, and {data.name} has none: mix by mixup, as in --mix mixup-0.2."
+            )
+        classes = len(data.classes or ()) if data.task == "classification" else None
+        return Mix(self.mix, data.transfer_set, classes)
 
     def _drawn(self, augment: str | None) -> Any:
         name = augment if augment is not None else default_augmentation(self.data)

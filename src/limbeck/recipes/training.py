@@ -10,6 +10,7 @@ from torch import nn
 from limbeck.models import save_model
 from limbeck.recipes.candidates import Candidate, Given, check_outputs, name_of, task_for
 from limbeck.recipes.config import TrainConfig
+from limbeck.recipes.draws import refuse_draws
 from limbeck.recipes.folder import check_place, open_folder, write_history
 from limbeck.recipes.measuring import Measured, best_of, device_of, facts
 from limbeck.recipes.recording import make_record, repeat_command, write_confusion
@@ -78,6 +79,7 @@ def train(
     """
     config = settings_from(TrainConfig, {"model": name_of(model), "data": name_of(data)}, settings)
     check_place(out, resume, [config.train], config.trackers)
+    refuse_draws(config)
     opened = open_given(data, config)
     opened = replace(
         opened, unlabelled=opened.unlabelled[:0]
@@ -87,7 +89,7 @@ def train(
         model, "model", opened, task, config.weights, config.pretrained, config.model_size, plugins
     )
     first = candidate.open(config.train.seed)
-    reader = Reader(opened, {"model": first.inputs})
+    reader = Reader(opened, {"model": first.inputs}, config.mix, config.views_per_decode)
     reader.feed(config.augment, 0)
     classes = len(opened.classes) if opened.classes else None
     check_outputs(first, reader.few().inputs, task, classes, "model", config.train)
@@ -106,7 +108,7 @@ def _train(
     with watchers_for(show, folder, config, len(seeds)) as watchers:
         for seed in seeds:
             model = candidate.open(seed)
-            reader = Reader(data, {"model": model.inputs})
+            reader = Reader(data, {"model": model.inputs}, config.mix, config.views_per_decode)
             run = fit(
                 Supervised(model.module, task, "model"),
                 reader.feed(config.augment, seed),

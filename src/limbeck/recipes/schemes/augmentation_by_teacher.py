@@ -27,6 +27,7 @@ class AugmentationByTeacherRecipe(SchemeRecipe):
     title: ClassVar[str] = "augmentation by teacher"
     paper: ClassVar[str] = "Wei 2020, arXiv 2003.11342"
     situation: ClassVar[str] = "little data, and augmentation so strong that some draws lose the object"
+    mixes: ClassVar[bool] = False
     teachers: ClassVar[tuple[int, int]] = (1, MANY)
     usual: ClassVar[Mapping[str, Any]] = {
         "loss": "KD",

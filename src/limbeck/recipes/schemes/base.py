@@ -58,6 +58,8 @@ class SchemeRecipe(BaseModel):
     """Whether the teacher named is, by itself, the one that taught."""
     caches: ClassVar[bool] = True
     """Whether students learn from teachers that no longer change, whose answers can be kept."""
+    mixes: ClassVar[bool] = True
+    """Whether samples may be mixed: nothing in it needs one class for each."""
     successive: ClassVar[bool] = False
     """Whether teachers follow one another, each with answers of its own."""
 

@@ -18,6 +18,7 @@ class CollaborativeRecipe(PeersRecipe):
     title: ClassVar[str] = "collaborative"
     paper: ClassVar[str] = "KDCL, Guo 2020"
     situation: ClassVar[str] = "as mutual, with networks of unequal strength"
+    mixes: ClassVar[bool] = False
     usual: ClassVar[dict[str, Any]] = {
         "loss": "KD",
         "temperature": 2.0,

@@ -69,6 +69,8 @@ class DataFreeRecipe(SchemeRecipe):
         """Refuse labels to learn from, and losses that need data."""
         super().refuse(config)
         plain(self, config.kd)
+        if config.mix is not None or config.views_per_decode > 1:
+            raise LimbeckError("DataFree reads no images: leave --mix and --views-per-decode out.")
         if config.unlabelled is not None or config.ratio is not None:
             raise LimbeckError(
                 "DataFree reads no images, with labels or without: leave --unlabelled and --ratio out, or choose "

@@ -35,6 +35,7 @@ class MergedRecipe(SchemeRecipe):
     title: ClassVar[str] = "merged teachers"
     paper: ClassVar[str] = "knowledge amalgamation, Shen 2019, arXiv 1811.02796"
     situation: ClassVar[str] = "several models, each of classes of its own, and one that knows all is wanted"
+    mixes: ClassVar[bool] = False
     teachers: ClassVar[tuple[int, int]] = (2, MANY)
     one_teacher: ClassVar[bool] = False
 

@@ -50,6 +50,7 @@ class PrivateTeachersRecipe(SchemeRecipe):
     title: ClassVar[str] = "private teachers"
     paper: ClassVar[str] = "PATE, Papernot 2017, arXiv 1610.05755; 2018, arXiv 1802.08908"
     situation: ClassVar[str] = "private data, and public samples of the same kind without labels"
+    mixes: ClassVar[bool] = False
     needs_unlabelled: ClassVar[bool] = True
     usual_alone: ClassVar[bool] = False
     caches: ClassVar[bool] = False
@@ -195,7 +196,8 @@ class PrivateTeachersRecipe(SchemeRecipe):
         assert votes is not None
         name, module = job.task.outputs[0], model.module
         part = job.feed({"student": model.inputs}, seed).train
-        answered = Part(part.views, votes.index)
+        assert isinstance(part, Part)  # all its samples are public
+        answered = replace(part, indices=votes.index)
         return Course(
             [
                 Stage(

@@ -19,6 +19,7 @@ class TeacherFreeRecipe(SelfTaughtRecipe):
     title: ClassVar[str] = "teacher-free"
     paper: ClassVar[str] = "Tf-KD, Yuan 2020, arXiv 1909.11723"
     situation: ClassVar[str] = "no teacher, and nothing more may be spent"
+    mixes: ClassVar[bool] = False
 
     name: Literal["TeacherFree"] = "TeacherFree"
     probability: float = Field(default=0.99, gt=0, lt=1)

@@ -6,6 +6,7 @@ from torch import nn
 from limbeck import Frozen
 from limbeck.data import Data, InputTransform, Mixture, Shift, TensorSource, Views, without_labels
 from limbeck.data.loader import Loader, Part
+from limbeck.teachers import Cached
 from limbeck.teachers.known import about_teacher
 
 COUNT, FEW = 24, 16
@@ -110,3 +111,14 @@ def live(given, read, wanted, name="logits", task=None, names=()):
 def contents(folder):
     """Return the bytes of every file below a folder."""
     return {path.name: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def silent(given=None):
+    """Return a teacher that may be asked for a few answers again and no more."""
+    return Silent(given or teacher(), FEW)
+
+
+def serves(folder, read, given=None):
+    """Assert that a cache answers everything without the teacher."""
+    with Cached(silent(given), folder, read) as asked:
+        assert len(heard(asked, read, read.cycle)) == read.cycle * len(read)

@@ -186,9 +186,7 @@ class Cached:
     ) -> dict[str, Tensor]:
         """Return the bytes kept of each answer, on the batch's device."""
         if batch.index is None or batch.view is None:
-            raise LimbeckError(
-                "This batch does not say which samples and views it has: read it with limbeck.data.Views."
-            )
+            raise LimbeckError("This batch does not tell samples and views: read it with limbeck.data.Views.")
         live = None if self._ready else self._begin(shelf, batch, task, wanted)
         self._refuse_other_names(wanted)
         device = batch.index.device

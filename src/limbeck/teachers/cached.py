@@ -189,10 +189,9 @@ class Cached:
             raise LimbeckError("This batch does not tell samples and views: read it with limbeck.data.Views.")
         live = None if self._ready else self._begin(shelf, batch, task, wanted)
         self._refuse_other_names(wanted)
-        device = batch.index.device
-        places = shelf.places(batch.index, batch.view)
         if shelf.complete:
-            return {name: shelf.read(name, places).to(device) for name in wanted}
+            return shelf.kept(wanted, batch.index, batch.view)
+        device, places = batch.index.device, shelf.places(batch.index, batch.view)
         there = shelf.present(places)
         any_there, all_there = bool(there.any()), bool(there.all())
         rows: dict[str, Tensor] = {}

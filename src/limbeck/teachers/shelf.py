@@ -1,7 +1,7 @@
 """The cache of one teacher as a training uses it: opened or made, read by all processes, written by the first."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -13,6 +13,7 @@ from limbeck.cache import Header, Layout, Store, layout_of
 from limbeck.data.part import TrainingPart
 from limbeck.errors import LimbeckError
 from limbeck.processes import apart, joined
+from limbeck.teachers.resident import Resident, fits
 from limbeck.types import Batch
 
 HEADER = "cache.json"
@@ -54,6 +55,7 @@ class Shelf:
         self.fields: dict[str, str] = {}
         self._later: list[tuple[Tensor, dict[str, Tensor]]] = []
         self._waiting: set[int] = set()
+        self._held: Resident | None = None
 
     @property
     def exists(self) -> bool:
@@ -145,7 +147,7 @@ class Shelf:
             self._refuse_less(opened)
             opened.close()
         if changed:
-            told = re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1…", "; ".join(changed))
+            told = re.sub(r"\b([0-9a-f]{12})[0-9a-f]{52}\b", r"\1…", " ".join("; ".join(changed).split()))
             raise LimbeckError(
                 f"The cache in {self.folder} is of something else ({told}): name another folder, or "
                 "delete this one to have it filled again."
@@ -172,6 +174,15 @@ class Shelf:
     def read(self, name: str, places: Tensor) -> Tensor:
         """Return the bytes (N, width) of what was answered."""
         return self._opened.read(self.fields[name], places)
+
+    def kept(self, names: Sequence[str], index: Tensor, view: Tensor) -> dict[str, Tensor]:
+        """Return the bytes (N, width) of each answer, once all are there, on the samples' device."""
+        if self._held is None and fits(self._opened, index.device):
+            self._held = Resident(self._opened, self.fields, self._samples, index.device)
+        if self._held is not None:
+            return {name: self._held.read(name, index, view) for name in names}
+        places = self.places(index, view)
+        return {name: self.read(name, places).to(index.device) for name in names}
 
     def completed(self, rows: dict[str, Tensor], places: Tensor, there: Tensor) -> dict[str, Tensor]:
         """Return the bytes of every answer: what is kept, wherever anything is, and fresh ones for the others."""

@@ -23,6 +23,11 @@ def pictures(seed=0, targets=None, count=COUNT):
     return TensorSource(images, torch.arange(count) % 3 if targets is None else targets)
 
 
+def darker(image):
+    """Draw an image less bright."""
+    return (image * torch.rand(())).to(image.dtype)
+
+
 def views(source=None, augment=SHIFT, inputs=GREY, seed=3, **options):
     return Views(source or pictures(), augment, inputs, seed, **options)
 

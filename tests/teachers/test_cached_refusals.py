@@ -82,6 +82,7 @@ OTHERS = {
         "augmentation: was Shift(padding=2, flip=True), is Shift(padding=1, flip=True)",
     ),
     "no augmentation": (teacher, lambda: part(2, augment=None), "augmentation: was Shift"),
+    "own function": (teacher, lambda: part(2, augment=kept.darker), "is teachers.kept.darker: def darker"),
     "view seed": (teacher, lambda: part(2, seed=4), "view seed: was 3, is 4"),
     "mix": (teacher, lambda: part(2, mix=Mix("mixup-1", torch.arange(COUNT), 3)), "mix: was none, is mixup"),
     "canvas": (lambda: teacher(pixels=100), lambda: part(2, canvas=(10, 10)), "canvas: was"),

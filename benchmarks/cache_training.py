@@ -3,12 +3,12 @@
 A convolutional student on 10,000 images of Fashion-MNIST, shifted by up to an eighth of their side, 30 epochs, KD at
 T = 2 from a larger net trained on the same images. Four caches keep V = 1, 2, 4 and 8 views of each image.
 
-Accuracy, at 14 pixels: the same initial weights and order of samples for the same seed, whichever way the teacher is asked; views
-are those of the seed; each seed fills caches of its own. Last epoch, test accuracy, differences paired by seed. Nothing
-was chosen on these figures.
+Accuracy, at 14 pixels: the same initial weights and order of samples for the same seed, whichever way the teacher is
+asked; views are those of the seed; each seed fills caches of its own. Last epoch, test accuracy, differences paired
+by seed. Nothing was chosen on these figures.
 
-Time, at 28 pixels: plain training, asking at every step, and V = 4, in turns, on a quiet machine, whole calls of ``fit``, opening and
-filling included. If answers cost what they cost at every step, V = 4 over 30 epochs should take
+Time, at 28 pixels: plain training, asking at every step, and V = 4, in turns, on a quiet machine, whole calls of
+``fit``, opening and filling included. If answers cost what they cost at every step, V = 4 over 30 epochs should take
 
     plain + (online − plain) / 7.5
 

@@ -8,11 +8,13 @@ What was done to be fair:
   needs is the resident memory of the process after it over that before it.
 - A gather is 256 places of all of a cache, drawn anew each time and the same way for both, in turns of 1,000 gathers
   in one process (A B, B A, …); drawing is not counted. Pages are warm: every block was checked once before. What the
-  first touches cost, when pages lie in the page cache but blocks are to be checked, is given beside it.
+  first touches cost, when pages lie in the page cache but blocks are to be checked, is given beside it, and so is how
+  many pages came from the disk during the turns, since a system short of memory may have dropped some.
 """
 
 import argparse
 import json
+import resource
 import shutil
 import statistics
 import subprocess
@@ -132,14 +134,21 @@ def gathering(large: Path, small: Path, rounds: int) -> dict[str, Any]:
             for store, name in ((many, "large"), (few, "small")):
                 places[name].random_(store.header.samples)
 
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_majflt
         times = alternate({"draw": draw, **turns}, rounds)
+        read_again = resource.getrusage(resource.RUSAGE_SELF).ru_majflt - before
     ratio = times.ratio("large", "small")
     found = {name: statistics.median(times.wall[name]) / BATCHES * 1e6 for name in ("large", "small")}
     print(f"gather {found['large']:.1f} µs, from the small one {found['small']:.1f} µs: {ratio}")
+    print(
+        f"by processor time {times.ratio('large', 'small', 'cpu')}; {read_again} pages came from the disk meanwhile"
+    )
     print(f"first touches {first * 1e3:.1f} ms a batch; verify {seconds:.1f} s")
     return {
         "microseconds": found,
         "ratio": asdict(ratio),
+        "cpu_ratio": asdict(times.ratio("large", "small", "cpu")),
+        "pages_read_from_disk_meanwhile": read_again,
         "first_touches_seconds_a_batch": first,
         "verify_seconds": seconds,
     }

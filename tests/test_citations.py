@@ -118,3 +118,13 @@ def test_needs_no_torch():
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_mixing_and_views_per_decode_are_cited_where_they_were_used():
+    several = {"hoffer2020augment", "berman2019multigrain"}
+    found = keys(citations_for(record(mix="mixup-0.2", views_per_decode=4)))
+    assert {"zhang2018mixup", *several} <= found
+    assert "yun2019cutmix" not in found
+    found = keys(citations_for(record(mix="cutmix-1e-1", views_per_decode=1)))
+    assert "yun2019cutmix" in found
+    assert not {"zhang2018mixup", *several} & found

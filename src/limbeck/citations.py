@@ -61,13 +61,19 @@ def entries() -> list[tuple[list[str], str]]:
 
 
 def _settings(recipe: Mapping[str, Any]) -> Iterator[str]:
-    """Yield ``key:value`` for every word in a recipe, however deep: ``loss:KD``, ``optimizer:adamw``."""
+    """Yield ``key:value`` for every word in a recipe, however deep: ``loss:KD``, ``optimizer:adamw``.
+
+    Of a word with a number behind it also the word alone, ``mix:mixup``; of a number above 1 that it is ``several``.
+    """
     for key, value in recipe.items():
         for each in value if isinstance(value, list | tuple) else [value]:
             if isinstance(each, Mapping):
                 yield from _settings(each)
             elif isinstance(each, str):
                 yield f"{key}:{each}"
+                yield f"{key}:{re.sub(r'-[0-9.e-]+$', '', each)}"
+            elif isinstance(each, int) and each > 1:
+                yield f"{key}:several"
 
 
 def _longest(triggers: set[str], kind: str, text: str, anywhere: bool = False) -> list[str]:

@@ -61,7 +61,7 @@ PLAN = {"batch_size": 125, "weight_decay": 0.0, "precision": "bf16"}
 DEEP, SHALLOW, FACTORED, WIDE = "mlp:200-200-200", "mlp:301", "mlp:3282?bottleneck=50", "mlp:3282"
 LABEL_RATE, MIMIC_RATE, DROPOUT = 1e-3, 3e-3, 0.2  # of a few tried on validation, one seed
 
-RATES, SPEED_EPOCHS, CHOOSING_SEED = (5e-4, 1e-3, 2e-3), 6, 100
+RATES, SPEED_EPOCHS, CHOOSING_SEED = (1e-3, 2e-3), 6, 100
 TARGET_ACCURACY, TARGET_LOSS = (
     0.87,
     8.0,
@@ -87,7 +87,7 @@ class Case:
 
 CASES = {
     "6,000 labels": Case(6_000, 1, (40, 60, 20), (DEEP, SHALLOW, FACTORED)),
-    "54,000 labels": Case(54_000, 2, (12, 20, 20), (FACTORED,)),
+    "54,000 labels": Case(54_000, 2, (12, 8, 8), (FACTORED,)),
 }
 
 

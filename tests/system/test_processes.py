@@ -1,9 +1,11 @@
 """The command line over two processes does what it does over one."""
 
 import json
+import os
 import subprocess
 import sys
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
@@ -13,12 +15,16 @@ WORDS = ["distill", "--teacher", "mlp:16", "--student", "mlp:8", "--data", "digi
 SHORT = ["--epochs", "2", "--seeds", "1", "--device", "cpu"]
 
 
-def test_torchrun_gives_the_run_of_one_process(tmp_path):
+@pytest.mark.parametrize(
+    "sharding", [{}, {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2"}], ids=["DDP", "FSDP"]
+)
+def test_torchrun_gives_the_run_of_one_process(tmp_path, sharding):
     one, two = tmp_path / "one", tmp_path / "two"
     assert main([*WORDS, *SHORT, "--out", str(one)]) == 0
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
     said = subprocess.run(
         [*launcher, "-m", "limbeck.cli", *WORDS, *SHORT, "--out", str(two)],
+        env={**os.environ, **sharding},
         capture_output=True,
         text=True,
         timeout=250,

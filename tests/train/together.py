@@ -4,9 +4,10 @@ Each scenario is a function that trains and returns what all processes together 
 0 writes the results; where processes could disagree among themselves, the results of all are compared first.
 """
 
+import os
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -40,7 +41,7 @@ from limbeck.schemes import (
     TeacherFree,
 )
 from limbeck.train import Feed
-from train.toys import feed, mlp, problem, timeless
+from train.toys import Watch, feed, mlp, problem, timeless
 
 PLAN = Plan(epochs=2, batch_size=10, lr=0.1, optimizer="sgd", device="cpu")
 
@@ -344,12 +345,12 @@ class Fails(Offline):
             raise PowerCut
 
 
-def resumed() -> dict[str, Any]:
+def resumed(kind: type[Fails] = Fails) -> dict[str, Any]:
     """Dropout and a learning rate that follows a cosine, cut and resumed: the same as uncut with as many processes."""
     plan = PLAN.model_copy(update={"checkpoint_every": 1, "optimizer": "adamw", "lr": 0.02})
 
     def scheme(dies: bool) -> Offline:
-        found = Fails(mlp(dropout=0.4), Frozen(mlp(1)), [Term(losses.KD())])
+        found = kind(mlp(dropout=0.4, norm=kind is Shardable), Frozen(mlp(1)), [Term(losses.KD())])
         found.dies = dies
         return found
 
@@ -365,6 +366,81 @@ def resumed() -> dict[str, Any]:
             dist.barrier()
     same = all(torch.equal(whole["weights"][name], again["weights"][name]) for name in whole["weights"])
     return {"same": same and whole["history"] == again["history"]}
+
+
+class Shardable(Fails):
+    shardable = True
+    dies = False
+
+
+class Derived(Offline):
+    """Says nothing of sharding."""
+
+
+@contextmanager
+def fsdp(**more: str) -> Iterator[None]:
+    """Have several processes share out the student's weights, as ``accelerate launch --use_fsdp`` says it."""
+    told = {"ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", **more}
+    os.environ.update(told)
+    try:
+        yield
+    finally:
+        for name in told:
+            del os.environ[name]
+
+
+def sharded(how: dict[str, str] | None = None, **changes: Any) -> dict[str, Any]:
+    """An adapter that is not sharded, odd batches, and for one of two processes a batch more to judge by."""
+    scheme = offline()
+    learnt: list[bool] = []
+
+    def look(_: int) -> None:
+        parts = [getattr(each, "to_local", lambda each=each: each)() for each in scheme.student.parameters()]
+        learnt.append(sum(map(Tensor.numel, parts)) < sum(each.numel() for each in mlp().parameters()))
+
+    with fsdp(**how or {}):
+        plan = PLAN.model_copy(update={"batch_size": 6, "accumulate": 2, "clip": 0.2, **changes})
+        found = trained(scheme, plan, 47, 13, watchers=[Watch(look)])
+    if learnt:  # the first process alone is told of steps
+        assert set(learnt) == {dist.is_initialized() and dist.get_world_size() > 1}
+    assert all(type(each) is nn.Parameter for each in scheme.parameters())
+    assert type(scheme.student) is nn.Sequential
+    return found
+
+
+def sharded_decaying() -> dict[str, Any]:
+    return sharded(optimizer="adamw", lr=0.01, weight_decay=0.5, accumulate=1)
+
+
+def sharded_in_pieces() -> dict[str, Any]:
+    """Each layer of the student by itself, as a large one's blocks are."""
+    return sharded({"FSDP_AUTO_WRAP_POLICY": "SIZE_BASED_WRAP", "FSDP_MIN_NUM_PARAMS": "20"})
+
+
+def sharded_resumed() -> dict[str, Any]:
+    """The same to the bit as uncut, dropout included."""
+    with fsdp():
+        return resumed(Shardable)
+
+
+def sharding_refused() -> dict[str, Any]:
+    """What cannot be sharded yet is told so in every process, before the first step."""
+
+    def refused(scheme: Scheme, plan: Plan = PLAN) -> str:
+        try:
+            fit(scheme, feed(), plan)
+        except LimbeckError as error:
+            return str(error)
+        return ""
+
+    with fsdp():
+        found = {
+            "phases": refused(Phased()),
+            "derived": refused(Derived(mlp(), Frozen(mlp(1)), [Term(losses.KD())])),
+            "ema": refused(offline(), PLAN.model_copy(update={"ema": 0.9, "compile": True})),
+        }
+        os.environ["FSDP_VERSION"] = "1"
+        return {**found, "version": refused(offline())}
 
 
 SCENARIOS: dict[str, Callable[[], dict[str, Any]]] = {
@@ -397,6 +473,11 @@ SCENARIOS: dict[str, Callable[[], dict[str, Any]]] = {
         evaluated,
         one_to_judge,
         resumed,
+        sharded,
+        sharded_decaying,
+        sharded_in_pieces,
+        sharded_resumed,
+        sharding_refused,
     )
 }
 

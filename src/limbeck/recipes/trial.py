@@ -9,6 +9,7 @@ from limbeck.schemes import Scheme
 from limbeck.train import Plan, Stage
 from limbeck.train.batches import check_batches
 from limbeck.train.engine import processes
+from limbeck.train.sharding import check_sharding
 from limbeck.train.stages import shared
 from limbeck.types import Batch
 
@@ -23,7 +24,7 @@ def try_stages(stages: Sequence[Stage], batch: Batch, plan: Plan) -> None:
 
     Raises:
         LimbeckError: layers that do not fit, or before which nothing learns; fewer epochs than stages; batches
-            smaller than a loss needs.
+            smaller than a loss needs; a student that cannot be sharded yet.
     """
     if len(stages) > 1:
         shared(stages, plan.epochs)
@@ -31,6 +32,7 @@ def try_stages(stages: Sequence[Stage], batch: Batch, plan: Plan) -> None:
         scheme = stage.scheme()
         _refuse_frozen(scheme)
         check_batches(scheme, plan, processes()[1])
+        check_sharding(scheme, plan, processes()[1])
         scheme.eval()  # a trial must not count: no memory is filled, no statistics move
         for phase in scheme.phases:
             for group in range(scheme.groups(batch)):

@@ -26,6 +26,9 @@ class Scheme(nn.Module, ABC):
     """Each phase has its own optimizer; adversarial and bilevel schemes have several."""
     partial: bool = False
     """Whether a step may leave some parameters without a gradient."""
+    shardable: ClassVar[bool] = False
+    """Whether the student may be spread over processes (FSDP): all that touches its weights is its own whole forward.
+    Each class says so for itself; those that derive from it do not inherit it."""
     role: str = "student"
     """Which of the batch's inputs the deployable model reads, where models have their own."""
     task: Task

@@ -50,6 +50,8 @@ class Offline(Scheme):
         ['KD', 'task']
     """
 
+    shardable = True
+
     def __init__(
         self,
         student: nn.Module,

@@ -22,6 +22,8 @@ class Supervised(Scheme):
         ['task']
     """
 
+    shardable = True
+
     def __init__(self, student: nn.Module, task: Task | None = None, role: str = "student"):
         super().__init__(task or Classification())
         self.student = student

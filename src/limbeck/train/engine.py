@@ -1,6 +1,6 @@
-"""Where and in which precision a step is computed; the only file that touches accelerate."""
+"""Where and in which precision a step is computed; this file and ``sharding`` alone touch accelerate."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -8,9 +8,12 @@ import torch
 from accelerate import Accelerator, PartialState
 from torch import Tensor, nn
 
+from limbeck.data.loader import Loader
 from limbeck.errors import LimbeckError
 from limbeck.schemes import Scheme
 from limbeck.train.plan import Plan
+from limbeck.train.sharding import InStep, check_sharding, made_whole, own_part, shard, sharding_asked
+from limbeck.types import Batch
 
 _PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -29,9 +32,12 @@ class Engine:
     """
 
     def __init__(self, plan: Plan):
+        self.plan = plan
         self.accelerator = _accelerator(plan.device)
         self.device: torch.device = self.accelerator.device
         self.overlapped = True
+        self.sharded = sharding_asked() and self.world > 1
+        self.plain: nn.Module | None = None
         self.dtype = _PRECISIONS[plan.precision]
         if plan.precision == "fp16" and self.device.type == "cpu":
             raise LimbeckError(
@@ -54,14 +60,23 @@ class Engine:
         """Whether this process writes the files."""
         return bool(self.accelerator.is_main_process)
 
+    def place(self, scheme: Scheme) -> None:
+        """Move the scheme to the device, in the layout wanted, unless it may not fit there whole."""
+        check_sharding(scheme, self.plan, self.world)
+        if not self.sharded:
+            scheme.to(self.device)
+        if self.plan.channels_last:
+            scheme.to(memory_format=torch.channels_last)
+
     def prepare(self, scheme: Scheme) -> nn.Module:
-        """Move the scheme to the device and, over several processes, have its gradients averaged.
+        """Have the scheme's gradients averaged over several processes, or its student sharded.
 
         DistributedDataParallel averages while the backward runs, but only gradients of one forward of all its
         parameters. A scheme of several phases or groups, or one that leaves some parameters without a gradient, is
         averaged by :meth:`average_gradients` instead.
         """
-        scheme.to(self.device)
+        if self.sharded:
+            return self._shard(scheme)
         whole = len(scheme.phases) == 1 and type(scheme).groups is Scheme.groups
         self.overlapped = whole and not scheme.partial
         if self.world == 1:
@@ -74,6 +89,24 @@ class Engine:
             torch.distributed.broadcast(value, 0)
         return scheme
 
+    def _shard(self, scheme: Scheme) -> nn.Module:
+        for value in scheme.state_dict().values():  # one by one: together they may not fit on the device
+            moved = value.to(self.device)
+            torch.distributed.broadcast(moved, 0)
+            value.copy_(moved)
+        self.plain = shard(self.accelerator, scheme.deployable())
+        self.overlapped = False
+        return scheme.to(self.device)
+
+    def unshard(self, model: nn.Module) -> None:
+        """Make the trained model whole again, with the weights it began with, where it was sharded."""
+        if self.plain is not None:
+            made_whole(model, self.plain)
+
+    def in_step(self, loader: Loader, predict: Callable[[Batch], object]) -> Iterable[Batch]:
+        """Return the batches to evaluate on, as often in every process where forwards must be taken together."""
+        return InStep(loader, predict, self.device) if self.sharded else loader
+
     def average_gradients(self, optimizer: torch.optim.Optimizer) -> None:
         """Average one optimizer's gradients over processes, once, where DDP does not.
 
@@ -82,7 +115,12 @@ class Engine:
         """
         if self.world == 1 or self.overlapped:
             return
-        parameters = [each for group in optimizer.param_groups for each in group["params"]]
+        every = [each for group in optimizer.param_groups for each in group["params"]]
+        parameters = [
+            each for each in every if own_part(each) is each
+        ]  # the others' are averaged as they are sharded
+        if not parameters:
+            return
         gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in parameters]
         there = torch.tensor([each.grad is not None for each in parameters], device=self.device).float()
         there = self.mean(there)
@@ -99,6 +137,9 @@ class Engine:
 
     def synchronised(self, model: nn.Module, now: bool) -> AbstractContextManager[Any]:
         """Return the context of a forward and backward after which gradients are averaged only if ``now``."""
+        if self.sharded and model.training:  # as DDP does: what BatchNorm remembers is the first process's
+            for buffer in model.buffers():
+                torch.distributed.broadcast(buffer, 0)
         if self.world == 1 or now or not self.overlapped:
             return nullcontext()
         context: AbstractContextManager[Any] = self.accelerator.no_sync(model)

@@ -20,6 +20,7 @@ from limbeck.train.interrupt import Interrupted, Request, stop_requests
 from limbeck.train.ledger import Ledger
 from limbeck.train.optim import clip, make_optimizers, set_lr
 from limbeck.train.plan import Plan
+from limbeck.train.sharding import kept
 from limbeck.train.state import State
 from limbeck.train.waiting import timed
 from limbeck.train.watch import Watcher
@@ -123,14 +124,12 @@ class _Training:
             data.train, plan, engine, max(scheme.smallest_batch, 2 if normalises(scheme) else 1)
         )
         self.validation = _loader(data.validation, plan, engine, 1) if data.validation is not None else None
-        scheme.to(engine.device)
-        if plan.channels_last:
-            scheme.to(memory_format=torch.channels_last)
+        engine.place(scheme)
         self.state = State(scheme, plan, engine, folder, _identity(scheme, data))
         if plan.compile:
             scheme.deployable().compile()
-        self.optimizers = make_optimizers(scheme, plan)
         self.model = engine.prepare(scheme)
+        self.optimizers = make_optimizers(scheme, plan)
         self.ledger = Ledger(1 if engine.device.type == "cpu" else 20, f"{label} (seed {plan.seed})")
 
     def run(self, resume: bool, request: Request) -> Run:
@@ -241,7 +240,8 @@ class _Training:
         if self.validation is not None and (last or state.epoch % plan.evaluate_every == 0):
             task = self.scheme.task
             predict = predictor(state.deployed, task, self.scheme.role)
-            scores = evaluate(predict, self.validation, task, device=self.engine.device, full=False).scores
+            batches = self.engine.in_step(self.validation, predict)
+            scores = evaluate(predict, batches, task, device=self.engine.device, full=False).scores
             first = {task.metric: scores[task.metric], **scores}  # the score that decides comes first
             row |= {f"val_{name}": score for name, score in first.items()}
             state.judge(scores[task.metric], task.higher_is_better)
@@ -253,9 +253,10 @@ class _Training:
     def result(self) -> Run:
         state = self.state
         state.settle()
-        last = {key: value.detach().cpu().clone() for key, value in state.deployed.state_dict().items()}
+        last = kept(state.deployed.state_dict())
         best = state.best_state if state.best_state is not None else last
         model = self.scheme.deployable()
+        self.engine.unshard(model)
         model.load_state_dict(best if self.plan.select == "best" else last)
         model.eval()
         return Run(

@@ -7,6 +7,8 @@ from torch import nn
 
 from limbeck.schemes import Scheme
 from limbeck.train.plan import Plan
+from limbeck.train.sharding import own_part
+from limbeck.train.sharding import whole as whole_tensor
 
 
 def make_optimizers(scheme: Scheme, plan: Plan) -> dict[str, torch.optim.Optimizer]:
@@ -47,7 +49,13 @@ def _without_decay(group: dict[str, Any], decay: float) -> list[dict[str, Any]]:
         {"weight_decay": decay, **rest, "params": matrices},
         {**rest, "weight_decay": 0.0, "params": vectors},
     ]
-    return [part for part in parts if part["params"]]
+    return [{**part, "params": alike} for part in parts for alike in _by_sharding(part["params"]) if alike]
+
+
+def _by_sharding(parameters: list[nn.Parameter]) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
+    """Split off what is not sharded, such as adapters: one kernel cannot update both."""
+    whole = [each for each in parameters if own_part(each) is each]
+    return [each for each in parameters if own_part(each) is not each], whole
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
@@ -67,4 +75,18 @@ def clip(optimizer: torch.optim.Optimizer, limit: float) -> None:
     for group in optimizer.param_groups:
         together.setdefault(group["scheme_group"], []).extend(group["params"])
     for parameters in together.values():
-        torch.nn.utils.clip_grad_norm_(parameters, limit)
+        _clip_together(parameters, limit)
+
+
+def _clip_together(parameters: list[nn.Parameter], limit: float) -> None:
+    sharded, whole = _by_sharding(parameters)
+    if not sharded:
+        torch.nn.utils.clip_grad_norm_(whole, limit)
+        return
+    kinds = [kind for kind in (sharded, whole) if kind]
+    norms = [
+        torch.nn.utils.get_total_norm([each.grad for each in kind if each.grad is not None]) for kind in kinds
+    ]
+    total = torch.stack([whole_tensor(each) for each in norms]).norm()
+    for kind in kinds:
+        torch.nn.utils.clip_grads_with_norm_(kind, limit, total)

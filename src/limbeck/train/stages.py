@@ -7,9 +7,11 @@ from typing import Any
 
 from limbeck.errors import LimbeckError
 from limbeck.schemes import Scheme
+from limbeck.train.engine import processes
 from limbeck.train.feed import Feed
 from limbeck.train.loop import Run, fit
 from limbeck.train.plan import Plan
+from limbeck.train.sharding import sharding_asked
 from limbeck.train.watch import Watcher
 
 
@@ -123,6 +125,11 @@ def shared(stages: Sequence[Stage], epochs: int) -> list[int]:
         >>> shared([Stage("hints", Scheme, 0.3), Stage("distillation", Scheme, 0.7)], 10)
         [3, 7]
     """
+    if len(stages) > 1 and sharding_asked() and processes()[1] > 1:
+        raise LimbeckError(
+            f"limbeck does not shard a student that is trained in {len(stages)} stages yet (FSDP): start it without "
+            "--use_fsdp, so that every process holds the whole student (DDP), or teach in one stage."
+        )
     shares = [stage.share for stage in stages]
     if not all(share > 0 for share in shares) or abs(sum(shares) - 1) > 1e-6:
         told = ", ".join(f"{stage.name} {stage.share:g}" for stage in stages)

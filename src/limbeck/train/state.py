@@ -20,6 +20,7 @@ from limbeck.train.checkpoint import (
 from limbeck.train.engine import Engine
 from limbeck.train.ledger import Ledger
 from limbeck.train.plan import Plan
+from limbeck.train.sharding import kept, load_optimizer, load_weights, own_part, whole
 
 CIRCUMSTANCES = {"device", "workers", "checkpoint_every"}
 """Settings of a plan that may change on resume: they do not change what is computed (a device, only its rounding)."""
@@ -82,8 +83,7 @@ class State:
         best = self.best_score
         if best is None or (score > best if higher_is_better else score < best):
             self.best_score, self.stale = score, 0
-            state = self.deployed.state_dict()
-            self.best_state = {key: value.detach().cpu().clone() for key, value in state.items()}
+            self.best_state = kept(self.deployed.state_dict())
             if self.folder is not None and self.engine.is_main:
                 write_checkpoint(self.folder / "best.pt", self.best_state)
         else:
@@ -119,7 +119,7 @@ class State:
         ledger.read()
         if self.folder is None:
             return
-        _refuse_broken(self.scheme)
+        _refuse_broken(self.scheme, self.engine)
         flush = getattr(getattr(self.scheme, "teacher", None), "flush", None)
         if flush is not None:  # answers that a checkpoint goes beyond must be kept before it is
             flush()
@@ -128,8 +128,9 @@ class State:
         generators = {
             key: self.engine.gather(value) for key, value in random_state(self.engine.device).items()
         }
+        contents = self._contents(optimizers, ledger, generators)
         if self.engine.is_main:
-            write_checkpoint(self.folder / "last.pt", self._contents(optimizers, ledger, generators))
+            write_checkpoint(self.folder / "last.pt", contents)
         self.engine.wait()
 
     def _contents(
@@ -137,8 +138,8 @@ class State:
     ) -> dict[str, Any]:
         return {
             "settings": self._settings(),
-            "scheme": self.scheme.state_dict(),
-            "optimizers": {phase: each.state_dict() for phase, each in optimizers.items()},
+            "scheme": whole(self.scheme.state_dict()),
+            "optimizers": {phase: whole(each.state_dict()) for phase, each in optimizers.items()},
             "scaler": self.engine.scaler.state_dict(),
             "ema": self.ema.state_dict() if self.ema is not None else None,
             "generators": generators,
@@ -187,9 +188,9 @@ class State:
                 "put them back, or start a new run."
             )
         self._refuse_other_shapes(saved["scheme"])
-        self.scheme.load_state_dict(saved["scheme"])
+        load_weights(self.scheme, saved["scheme"])
         for phase, optimizer in optimizers.items():
-            optimizer.load_state_dict(saved["optimizers"][phase])
+            load_optimizer(optimizer, saved["optimizers"][phase])
         self.engine.scaler.load_state_dict(saved["scaler"])
         if self.ema is not None:
             self.ema.load_state_dict(saved["ema"])
@@ -222,11 +223,17 @@ def _averaged(model: nn.Module, decay: float) -> AveragedModel:
     return AveragedModel(model, multi_avg_fn=move, use_buffers=True).requires_grad_(False)
 
 
-def _refuse_broken(scheme: Scheme) -> None:
+def _refuse_broken(scheme: Scheme, engine: Engine) -> None:
     """A finite loss can still have had a gradient that was not; such weights must not replace good ones."""
-    for name, value in scheme.state_dict().items():
-        if value.is_floating_point() and not bool(torch.isfinite(value).all()):
-            raise LimbeckError(
-                f"The weights {name!r} are no longer finite after step {scheme.progress.step}: training stopped, and "
-                "checkpoints from before are kept. Start a new run with a lower lr, train.clip=1, or precision fp32."
-            )
+    names, broken = list(scheme.state_dict()), []
+    for number, value in enumerate(scheme.state_dict().values()):
+        if value.is_floating_point() and not bool(torch.isfinite(own_part(value)).all()):
+            broken.append(number)
+    first = int(
+        engine.gather(torch.tensor([*broken, len(names)][0])).min()
+    )  # where sharded, each sees its part
+    if first < len(names):
+        raise LimbeckError(
+            f"The weights {names[first]!r} are no longer finite after step {scheme.progress.step}: training stopped, "
+            "and checkpoints from before are kept. Start a new run with a lower lr, train.clip=1, or precision fp32."
+        )

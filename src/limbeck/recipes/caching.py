@@ -10,8 +10,9 @@ from limbeck.cache import Store
 from limbeck.data.part import Part
 from limbeck.errors import LimbeckError
 from limbeck.recipes.course import Course
+from limbeck.tasks import Task
 from limbeck.teachers import Cached
-from limbeck.teachers.known import about_teacher
+from limbeck.teachers.known import about_scale, about_teacher
 from limbeck.teachers.panel import known_by
 from limbeck.teachers.shelf import HEADER, Shelf
 from limbeck.train import Feed, Run
@@ -86,16 +87,17 @@ class Caching:
             return replace(feed, train=replace(part, spared=roles, spared_from=self.views))
         return feed
 
-    def refuse(self, course: Course, feed: Feed) -> None:
+    def refuse(self, course: Course, feed: Feed, task: Task) -> None:
         """Refuse a cache that cannot serve a training, before anything is trained.
 
         Args:
             course: as it is rehearsed: its teacher may not have been trained yet.
             feed: what the training reads.
+            task: that the answers are for.
 
         Raises:
-            LimbeckError: a cache of other data, draws or inputs; one of another teacher, where this one came with
-                weights.
+            LimbeckError: a cache of other data, draws, inputs or scale; one of another teacher, where this one came
+                with weights.
         """
         teacher = course.teacher
         if self.folder is None or not isinstance(teacher, Cached):
@@ -104,6 +106,7 @@ class Caching:
         if not shelf.exists:
             return
         known = about_teacher(teacher.teacher) if course.teacher_has_weights else {}
+        known |= about_scale(task)
         known.pop("teacher precision", None)  # chosen by evidence, later
         shelf.refuse_other(known, partly=True)
 

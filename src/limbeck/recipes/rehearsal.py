@@ -48,7 +48,7 @@ class Rehearsal(Job):
         plan = course.plan or self.config.train
         feed = self._feed_of(course, plan)
         if self.caching is not None:
-            self.caching.refuse(course, feed)
+            self.caching.refuse(course, feed, self.task)
         part = feed.train
         if isinstance(part, Mixture):
             divided(

@@ -23,9 +23,7 @@ def about_teacher(teacher: Teacher, task: Task | None = None) -> dict[str, str]:
         >>> sorted(about_teacher(Frozen(nn.Linear(2, 2), precision="fp32")))
         ['teacher precision', 'teacher weights']
     """
-    scale = {}
-    if isinstance(task, Regression):
-        scale["scale of values"] = f"mean {task.mean:.6g}, std {task.std:.6g}"
+    scale = about_scale(task)
     facts, fingerprint = getattr(teacher, "facts", None), getattr(teacher, "fingerprint", None)
     if facts is not None:
         return {**facts(), **scale}
@@ -34,6 +32,23 @@ def about_teacher(teacher: Teacher, task: Task | None = None) -> dict[str, str]:
     raise LimbeckError(
         f"{type(teacher).__name__} has no fingerprint, so a cache could not tell whether it has changed: give it a "
         "method fingerprint() that returns a text, or ask it at every step."
+    )
+
+
+def about_scale(task: Task | None) -> dict[str, str]:
+    """Return what values are measured in, where a task has a scale of its own.
+
+    Args:
+        task: that the answers are for.
+
+    Example:
+        >>> about_scale(Regression(mean=10.0, std=2.0))
+        {'scale of values': 'mean 10, std 2'}
+    """
+    return (
+        {"scale of values": f"mean {task.mean:.6g}, std {task.std:.6g}"}
+        if isinstance(task, Regression)
+        else {}
     )
 
 

@@ -5,6 +5,8 @@ from pathlib import Path
 from rich.console import Console
 
 from limbeck.cache import Store
+from limbeck.cache.header import NAME
+from limbeck.errors import LimbeckError
 from limbeck.recipes.telling import say, show_table
 from limbeck.report import formats
 
@@ -19,9 +21,9 @@ def verify_cache(folder: Path, console: Console | None = None) -> None:
     Raises:
         LimbeckError: there is none, or it is damaged.
     """
-    with Store.open(folder) as store:
+    with Store.open(located(folder)) as store:
         store.verify()
-    say(console or Console(quiet=True), f"{told_size(folder)} Every checksum is right.")
+    say(console or Console(quiet=True), f"{told_size(located(folder))} Every checksum is right.")
 
 
 def cache_info(folder: Path, console: Console | None = None) -> None:
@@ -35,7 +37,7 @@ def cache_info(folder: Path, console: Console | None = None) -> None:
         LimbeckError: there is none.
     """
     console = console or Console(quiet=True)
-    with Store.open(folder) as store:
+    with Store.open(located(folder)) as store:
         header, filled = store.header, store.filled
         rows = [
             ["samples", f"{header.samples:,}"],
@@ -48,6 +50,21 @@ def cache_info(folder: Path, console: Console | None = None) -> None:
             ["written by", f"limbeck {header.limbeck}, format {header.version}"],
         ]
     show_table(console, ["", str(folder)], rows)
+
+
+def located(folder: Path) -> Path:
+    """Return the folder of the one cache that is meant: a run keeps its own a folder deeper.
+
+    Raises:
+        LimbeckError: there are several.
+    """
+    places = (folder, folder / "cache")
+    if any((each / NAME).exists() for each in places):
+        return folder if (folder / NAME).exists() else folder / "cache"
+    inside = sorted(each.parent for place in places for each in place.glob(f"*/{NAME}"))
+    if len(inside) > 1:
+        raise LimbeckError(f"{folder} has {len(inside)} caches: name one of {', '.join(map(str, inside))}.")
+    return inside[0] if inside else folder
 
 
 def told_size(folder: Path) -> str:

@@ -52,8 +52,8 @@ def labels(loss: str, student: Tensor, context: Context | None) -> tuple[Tensor,
     targets = needed(loss, context, "targets")
     if isinstance(targets, Tensor) and targets.is_floating_point() and targets.shape == student.shape:
         raise LimbeckError(
-            f"{loss} needs one class for each sample, and a mixed sample has shares of two: leave --mix out, or use "
-            "KD, which needs no targets."
+            f"{loss} needs one class for each sample, and a mixed sample has shares of two: leave --mix out, so that "
+            "each has its class index, or use KD, which needs no targets."
         )
     if not _are_indices(targets, student.shape[:-1]):
         raise LimbeckError(

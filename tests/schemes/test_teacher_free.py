@@ -79,7 +79,7 @@ def test_targets_that_are_marked_themselves_go_through():
 def test_no_network_but_the_student_runs_and_all_of_it_learns():
     scheme = TeacherFree(net())
     assert trials.runs_as_declared(scheme, {"student": scheme.student}) == {"student": 1}
-    trials.learns_all(scheme)
+    trials.learns_all(TeacherFree(mlp(0)))  # a bias in front of BatchNorm has no gradient but rounding
     assert scheme.state_dict().keys() == {f"student.{name}" for name in scheme.student.state_dict()}
     assert scheme.deployable() is scheme.student
 

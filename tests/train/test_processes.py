@@ -12,11 +12,10 @@ from train import together
 from train.toys import single_thread
 
 SCRIPT = Path(together.__file__)
-TRAININGS = [
-    name
-    for name in together.SCENARIOS
-    if name not in ("evaluated", "memories", "one_to_judge", "resumed", "sharded_resumed", "sharding_refused")
-]
+OTHERS = (
+    "evaluated", "memories", "one_to_judge", "resumed", "stopped", "sharded_resumed", "sharding_refused",
+)  # fmt: skip
+TRAININGS = [name for name in together.SCENARIOS if name not in OTHERS]
 
 
 def launch(out, *names):
@@ -93,6 +92,14 @@ def test_two_processes_resume_to_the_same_bits(two):
         assert together.resumed()["same"]
 
 
+def test_a_signal_to_one_process_stops_both_after_the_same_step(two):
+    found, error = two
+    assert "stopped" in found, error[-3000:]
+    assert found["stopped"] == {"same": True, "steps": 3}
+    with single_thread():
+        assert together.stopped() == {"same": True, "steps": 3}
+
+
 def test_sharded_student_resumes_to_the_same_bits(two):
     found, error = two
     assert "sharded_resumed" in found, error[-3000:]
@@ -108,6 +115,7 @@ def test_what_cannot_be_sharded_yet_is_told_before_the_first_step(two):
     assert "does not shard Derived" in told["derived"]  # it may read weights outside a forward
     assert told["ema"].startswith("train.ema and train.compile cannot be used while the student is sharded")
     assert "--fsdp_version 2" in told["version"]
+    assert "leave out --fsdp_offload_params" in told["offload"]
     assert not any(together.sharding_refused().values())  # one process holds the whole student
 
 

@@ -5,6 +5,7 @@ Each scenario is a function that trains and returns what all processes together 
 """
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -41,6 +42,7 @@ from limbeck.schemes import (
     TeacherFree,
 )
 from limbeck.train import Feed
+from limbeck.train.interrupt import Interrupted
 from train.toys import Watch, feed, mlp, problem, timeless
 
 PLAN = Plan(epochs=2, batch_size=10, lr=0.1, optimizer="sgd", device="cpu")
@@ -368,6 +370,40 @@ def resumed(kind: type[Fails] = Fails) -> dict[str, Any]:
     return {"same": same and whole["history"] == again["history"]}
 
 
+class Signalled(Offline):
+    """The last process alone is asked to stop, at step 3."""
+
+    signalled = False
+
+    def after_step(self) -> None:
+        last = not dist.is_initialized() or dist.get_rank() == dist.get_world_size() - 1
+        if self.signalled and last and self.progress.step == 2:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def stopped() -> dict[str, Any]:
+    """All processes stop after the same step, write a checkpoint, and go on from there as if they never had."""
+
+    def scheme(signalled: bool) -> Offline:
+        found = Signalled(mlp(dropout=0.4), Frozen(mlp(1)), [Term(losses.KD())])
+        found.signalled = signalled
+        return found
+
+    whole = trained(scheme(False), PLAN)
+    with TemporaryDirectory() as place:
+        shared = [place]
+        if dist.is_initialized():
+            dist.broadcast_object_list(shared)
+        first = scheme(True)
+        with suppress(Interrupted):
+            trained(first, PLAN, folder=shared[0])
+        again = trained(scheme(False), PLAN, folder=shared[0], resume=True)
+        if dist.is_initialized():
+            dist.barrier()
+    same = all(torch.equal(whole["weights"][name], again["weights"][name]) for name in whole["weights"])
+    return {"same": same and whole["history"] == again["history"], "steps": first.progress.step}
+
+
 class Shardable(Fails):
     shardable = True
     dies = False
@@ -440,7 +476,9 @@ def sharding_refused() -> dict[str, Any]:
             "ema": refused(offline(), PLAN.model_copy(update={"ema": 0.9, "compile": True})),
         }
         os.environ["FSDP_VERSION"] = "1"
-        return {**found, "version": refused(offline())}
+        found["version"] = refused(offline())
+    with fsdp(FSDP_OFFLOAD_PARAMS="true"):
+        return {**found, "offload": refused(offline())}
 
 
 SCENARIOS: dict[str, Callable[[], dict[str, Any]]] = {
@@ -473,6 +511,7 @@ SCENARIOS: dict[str, Callable[[], dict[str, Any]]] = {
         evaluated,
         one_to_judge,
         resumed,
+        stopped,
         sharded,
         sharded_decaying,
         sharded_in_pieces,

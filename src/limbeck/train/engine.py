@@ -159,6 +159,17 @@ class Engine:
         joined: Tensor = self.accelerator.gather(value.to(self.device).unsqueeze(0))
         return joined.cpu()
 
+    def agreed(self, asked: bool, step: int) -> bool:
+        """Return whether any process was asked to stop: signals do not reach all of them between the same steps.
+
+        Reading the answer waits for an accelerator, so there it is asked for every twentieth step.
+        """
+        if self.world == 1:
+            return asked
+        if self.device.type != "cpu" and step % 20:
+            return False
+        return bool(self.mean(torch.tensor(float(asked), device=self.device)) > 0)
+
     def wait(self) -> None:
         """Wait for the other processes."""
         self.accelerator.wait_for_everyone()

@@ -172,7 +172,7 @@ class _Training:
             state.ask(asked, self.asked())
             for watcher in self.watchers:
                 watcher.stepped(progress, self.ledger.latest, step.samples)
-            if request.asked:
+            if self.engine.agreed(request.asked, progress.step):
                 state.save(self.optimizers, self.ledger)
                 raise Interrupted
             if self.plan.checkpoint_every and progress.step % self.plan.checkpoint_every == 0:

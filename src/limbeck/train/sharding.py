@@ -75,7 +75,8 @@ def shard(accelerator: Accelerator, student: nn.Module) -> nn.Module:
         A copy as it was, on the CPU, for :func:`made_whole`.
 
     Raises:
-        LimbeckError: FSDP 1; a wrap policy that does not fit the student; a student that was sharded before.
+        LimbeckError: FSDP 1, or what it can do besides; a wrap policy that does not fit the student; a student that
+            was sharded before.
     """
     if accelerator.distributed_type != DistributedType.FSDP:  # accelerate passes CPUs over
         accelerator.state.fsdp_plugin = FullyShardedDataParallelPlugin()
@@ -84,6 +85,11 @@ def shard(accelerator: Accelerator, student: nn.Module) -> nn.Module:
         raise LimbeckError(
             "limbeck shards by FSDP 2, and accelerate was told FSDP 1: add --fsdp_version 2, or FSDP_VERSION=2 to the "
             "environment."
+        )
+    if plugin.activation_checkpointing or type(plugin.cpu_offload).__name__ == "CPUOffloadPolicy":
+        raise LimbeckError(
+            "limbeck does not keep a sharded student's weights in the host's memory, or compute activations again, "
+            "yet: leave out --fsdp_offload_params and --fsdp_activation_checkpointing."
         )
     plugin.cpu_ram_efficient_loading = False  # every process has the weights already
     plain = copy.deepcopy(student).cpu()

@@ -146,7 +146,7 @@ class State:
             "epoch": self.epoch,
             "step_in_epoch": self.step_in_epoch,
             "step": self.scheme.progress.step,
-            "sums": ledger.sums,
+            "sums": self._sums(ledger),
             "count": ledger.count,
             "history": self.history,
             "best_score": self.best_score,
@@ -158,9 +158,15 @@ class State:
             "waiting": self.waiting,
         }
 
+    def _sums(self, ledger: Ledger) -> list[dict[str, float]]:
+        """Return what each process has added up of its own losses in this epoch."""
+        every = self.engine.gather(torch.tensor(list(ledger.sums.values()), dtype=torch.float64))
+        return [dict(zip(ledger.sums, own, strict=True)) for own in every.tolist()]
+
     def _settings(self) -> dict[str, Any]:
         plan = self.plan.model_dump(exclude=CIRCUMSTANCES)
-        return {"train": plan, "processes": self.engine.world, **self.identity}
+        sharded = {"sharded": True} if self.engine.sharded else {}
+        return {"train": plan, "processes": self.engine.world, **sharded, **self.identity}
 
     def _refuse_other_shapes(self, saved: dict[str, Tensor]) -> None:
         was = {key: tuple(value.shape) for key, value in saved.items()}
@@ -196,7 +202,7 @@ class State:
             self.ema.load_state_dict(saved["ema"])
         self.epoch, self.step_in_epoch = saved["epoch"], saved["step_in_epoch"]
         self.scheme.progress.step, self.scheme.progress.epoch = saved["step"], saved["epoch"]
-        ledger.sums, ledger.count = saved["sums"], saved["count"]
+        ledger.sums, ledger.count = saved["sums"][self.engine.rank], saved["count"]
         self.history, self.best_score = saved["history"], saved["best_score"]
         self.stale, self.samples, self.seconds = saved["stale"], saved["samples"], saved["seconds"]
         self.teacher_forwards = saved["teacher_forwards"]

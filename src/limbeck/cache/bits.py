@@ -26,7 +26,8 @@ def packed(fields: Sequence[tuple[Tensor, int]]) -> Tensor:
         [[41]]
     """
     bits = torch.cat([_bits_of(numbers.long(), width) for numbers, width in fields], 1)
-    whole = torch.nn.functional.pad(bits, (0, -bits.shape[1] % 8)).unflatten(1, (-1, 8))
+    padded = torch.nn.functional.pad(bits, (0, -bits.shape[1] % 8))
+    whole = padded.view(len(padded), padded.shape[1] // 8, 8)
     return (whole * _weights(8, bits)).sum(2).to(torch.uint8)
 
 
@@ -47,7 +48,7 @@ def unpacked(rows: Tensor, counts: Sequence[tuple[int, int]]) -> list[Tensor]:
     bits = (rows.unsqueeze(2).int() >> _shifts(8, rows)).bitwise_and_(1).flatten(1)
     found, start = [], 0
     for count, width in counts:
-        field = bits[:, start : start + count * width].unflatten(1, (count, width))
+        field = bits[:, start : start + count * width].reshape(len(bits), count, width)
         found.append((field * _weights(width, rows)).sum(2))
         start += count * width
     return found

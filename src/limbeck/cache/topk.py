@@ -116,7 +116,7 @@ class TopK:
         logits, absent = logits_of(values, self.size)
         rows = logits if absent is None else logits[~absent.any(1)]
         top, index = rows.topk(self.k, 1)
-        mean, deviation, _ = statistics(rows, top, index, _none(rows)).split(1, 1)
+        mean, deviation, _ = torch.split(statistics(rows, top, index, _none(rows)), 1, 1)
         varied = deviation.squeeze(1) > 0
         standard = ((rows - (top[:, -1:] - mean)) / deviation)[varied][:MOST_ROWS]
         if len(standard) < LEAST_ROWS or self.size - self.k < 2:
@@ -156,7 +156,7 @@ class TopK:
         top = step * (self._unit * signed - codes - order)
         lacking, last = codes == self._most, top[:, -1:]
         per_span, below = step * self._span, last - NUDGE * step  # what is not kept comes after the k-th
-        gap, deviation = (per_span * spans_of(spans)).split(1, 1)
+        gap, deviation = torch.split(per_span * spans_of(spans), 1, 1)
         known, values = torch.where(lacking, -1, index), top
         if label_span and targets is not None:
             label = self._label(targets, index).masked_fill_(label_span[0].squeeze(1) == NOTHING, -1)
@@ -185,8 +185,8 @@ class TopK:
 
     def settings(self) -> dict[str, int | float | str | bool]:
         """Return what :func:`limbeck.cache.layout.layout_of` makes an equal layout of."""
-        shape = {"layout": self.name, "size": self.size, "k": self.k, "bits": self.bits}
-        return {**shape, "label": self.label, "table": self.table, "left": self.left}
+        shape: dict[str, int | float | str | bool] = {"layout": self.name, "size": self.size, "k": self.k}
+        return {**shape, "bits": self.bits, "label": self.label, "table": self.table, "left": self.left}
 
     @property
     def _fields(self) -> list[tuple[int, int]]:
@@ -195,12 +195,12 @@ class TopK:
 
     @property
     def _most(self) -> int:
-        return 2**self.bits - 1
+        return (1 << self.bits) - 1
 
     @property
     def _unit(self) -> int:
         """Steps in a unit of the anchor."""
-        return max(1, 2 ** (self.bits - 5))
+        return 1 << max(0, self.bits - 5)
 
     @property
     def _span(self) -> float:

@@ -66,7 +66,7 @@ def learnt(rows: Tensor, rank: int) -> tuple[str, float]:
 def _directions(centred: Tensor, count: int) -> Tensor:
     """Return an orthonormal basis (C, count) of where the rows vary most, by subspace iteration."""
     chosen = torch.linspace(0, len(centred) - 1, count, device=centred.device).long()
-    basis = torch.linalg.qr(centred[chosen].mT).Q
+    basis: Tensor = torch.linalg.qr(centred[chosen].mT).Q
     for _ in range(ROUNDS):
         basis = torch.linalg.qr(centred.mT @ (centred @ basis)).Q
     return basis

@@ -12,9 +12,10 @@ as long:
     all          from images without any labels: both teachers teach every one
     confident    likewise: the surer teacher does
 
-The temperature is the best of a few (--choose) by the validation accuracy of merged and origin on a seed that is not
-reported; nothing else was chosen by how students fared. A net of one convolution a stage was given up, for its teachers
-were weak. Teachers are trained once, students in three seeds; last epoch, test accuracy.
+The temperature is what the table of all methods (method_table.py) shows to be best on these images; --choose compares
+a few by validation on a seed that is not reported. Nothing was chosen by how students fared. A net of one convolution
+a stage was given up, for its teachers were weak. Teachers are trained once, students in three seeds; last epoch, test
+accuracy.
 
 Budget: 12 minutes of one core, --choose another 5. It can be killed and started again: it resumes by itself.
 

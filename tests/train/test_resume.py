@@ -268,3 +268,15 @@ def test_handlers_of_signals_are_put_back():
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     fit(Supervised(nn.Linear(4, 3)), feed(), Plan(epochs=1, device="cpu"))
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_checkpoint_of_another_version_is_refused_in_a_sentence(tmp_path):
+    plan = Plan(epochs=1, batch_size=10, device="cpu")
+    fit(Supervised(mlp()), feed(), plan, folder=tmp_path)
+    saved = read_checkpoint(tmp_path / "last.pt")
+    del saved["version"]
+    torch.save(saved, tmp_path / "last.pt")
+    with pytest.raises(
+        LimbeckError, match=r"another version of limbeck: delete it to train that part again\.$"
+    ):
+        fit(Supervised(mlp()), feed(), plan, folder=tmp_path, resume=True)

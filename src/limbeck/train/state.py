@@ -22,6 +22,8 @@ from limbeck.train.ledger import Ledger
 from limbeck.train.plan import Plan
 from limbeck.train.sharding import kept, load_optimizer, load_weights, own_part, whole
 
+VERSION = 2
+"""Of what a checkpoint holds; sums of losses of every process, from 2 on."""
 CIRCUMSTANCES = {"device", "workers", "checkpoint_every"}
 """Settings of a plan that may change on resume: they do not change what is computed (a device, only its rounding)."""
 
@@ -137,6 +139,7 @@ class State:
         self, optimizers: dict[str, torch.optim.Optimizer], ledger: Ledger, generators: dict[str, Tensor]
     ) -> dict[str, Any]:
         return {
+            "version": VERSION,
             "settings": self._settings(),
             "scheme": whole(self.scheme.state_dict()),
             "optimizers": {phase: whole(each.state_dict()) for phase, each in optimizers.items()},
@@ -187,6 +190,10 @@ class State:
         if self.folder is None or not (self.folder / "last.pt").exists():
             return
         saved = read_checkpoint(self.folder / "last.pt")
+        if saved.get("version") != VERSION:
+            raise LimbeckError(
+                f"{self.folder} holds a checkpoint of another version of limbeck: delete it to train that part again."
+            )
         changed = differences(saved["settings"], self._settings())
         if changed:
             raise LimbeckError(
@@ -206,8 +213,8 @@ class State:
         self.history, self.best_score = saved["history"], saved["best_score"]
         self.stale, self.samples, self.seconds = saved["stale"], saved["samples"], saved["seconds"]
         self.teacher_forwards = saved["teacher_forwards"]
-        self.teacher_answers = saved.get("teacher_answers", self.teacher_forwards)
-        self.waiting = saved.get("waiting", 0.0)  # not told in older checkpoints
+        self.teacher_answers = saved["teacher_answers"]
+        self.waiting = saved["waiting"]
         if self.best_score is not None:
             if not (self.folder / "best.pt").exists():
                 raise LimbeckError(

@@ -169,7 +169,7 @@ def test_the_test_part_is_never_read(distilled, monkeypatch):
     monkeypatch.setattr(
         Views,
         "read",
-        lambda self, index, view: seen.update(index.tolist()) or read_views(self, index, view),
+        lambda self, index, *more: seen.update(index.tolist()) or read_views(self, index, *more),
     )
     assert main(["temperature", str(distilled), *SEARCH]) == 0
     data = open_data("digits", limit=500)

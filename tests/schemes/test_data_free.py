@@ -292,7 +292,7 @@ def test_in_a_loop_of_ones_own_the_student_comes_to_agree_with_its_teacher():
     assert guesses.amax(1).mean() > 0.9  # the teacher is sure of them
     assert guesses.mean(0).min() > 0.2  # of all classes
     agreement = (subject.student(made).argmax(1) == guesses.argmax(1)).float().mean()
-    assert agreement > 0.85  # by chance a third; 0.93 to 0.97 on processors seen
+    assert agreement > 0.85  # by chance a third; 0.93 on one processor, above 0.95 on another
 
 
 def test_convolutions_learn_in_bf16_from_images():

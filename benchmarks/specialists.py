@@ -9,6 +9,9 @@ copies of it with another head, and learn half their own classes, half the rest,
 soft targets. Beside them one more copy of the generalist learns as many images in all, of all classes, from labels and
 the same soft targets: what more training alone would have given. With --student the whole teaches a third copy; that
 costs as much again, for all eleven networks answer at each step.
+To tell why gains fall where they do, a table counts answers won and lost by how many specialists cover the true class,
+and the generalist is tried with the biases that make all classes as probable on average over validation images, which
+are equally many of each: that knows nothing of specialists.
 The specialists' rate is the best of three (--choose) by validation accuracy on a seed not reported.
 
 Budget: 20 minutes of one core, --choose another 8. It can be killed and started again: it resumes by itself.
@@ -49,6 +52,7 @@ from limbeck.teachers import (
 from limbeck.train import Feed
 from record import environment, write_record
 from remembered import logits_of
+from specialists_measured import Answers, answers, as_frequent, by_covering, conditional, pooled
 
 NAME = "specialists"
 NET, SIDE = "cnn:16-32-64-128", 32
@@ -190,45 +194,25 @@ def whole_of(setting: Setting, generalist: nn.Module, seed: int, way: Way) -> tu
     return Specialists(Frozen(generalist), made, classes=known.shape[1]), sum(seen for _, seen in pairs)
 
 
-def answers(teacher: Teacher, part: Part) -> Tensor:
-    return torch.cat([teacher(batch)["logits"] for batch in Loader(part, 500)])
-
-
-def right(logits: Tensor, truth: Tensor) -> Tensor:
-    return logits.argmax(1) == truth
-
-
 def measured(setting: Setting, whole: Specialists, copies: dict[str, nn.Module]) -> dict[str, Any]:
-    """Return test accuracies, and counts of right answers by how many specialists cover the true class."""
-    part, truth = setting.part(setting.data.test), setting.truth(setting.data.test)
-    logits = {"generalist": answers(whole.generalist, part), "with specialists": answers(whole, part)}
-    logits["with specialists, top 3"] = answers(Specialists(whole.generalist, whole.specialists, top=3), part)
-    logits |= {name: logits_of(model, part) for name, model in copies.items()}
-    hits = {name: right(each, truth) for name, each in logits.items()}
-    covering = torch.stack([torch.isin(truth, torch.tensor(one.classes)) for one in whole.specialists]).sum(0)
-    table = {
-        count: {"images": int((covering == count).sum())}
-        | {name: int(each[covering == count].sum()) for name, each in hits.items()}
-        for count in covering.unique().tolist()
+    """Return test accuracies, and where they come from."""
+    test, validation = (setting.part(getattr(setting.data, each)) for each in ("test", "validation"))
+    truth, classes = setting.truth(setting.data.test), len(setting.data.classes)
+    plain = answers(whole.generalist, test)
+    logits = {
+        "generalist": plain,
+        "with specialists": answers(whole, test),
+        "with specialists, top 3": answers(Specialists(whole.generalist, whole.specialists, top=3), test),
+        "generalist, as frequent": plain + as_frequent(answers(whole.generalist, validation), classes),
+        **{name: logits_of(model, test) for name, model in copies.items()},
     }
+    found, seen = Answers(logits, truth), setting.data.train
     return {
-        "accuracy": {name: each.double().mean().item() for name, each in hits.items()},
-        "covering": table,
-        "conditional": conditional(whole, logits["generalist"], part, truth),
+        "accuracy": {name: found.right(name).double().mean().item() for name in logits},
+        "covering": by_covering(found, whole),
+        "conditional": conditional(whole, test, truth),
+        "conditional on training images": conditional(whole, setting.part(seen), setting.truth(seen)),
     }
-
-
-def conditional(whole: Specialists, generalist: Tensor, part: Part, truth: Tensor) -> dict[str, float]:
-    """Return the mean over specialists of the accuracy on their own classes, when only these may be answered."""
-    scores: dict[str, list[float]] = {"generalist": [], "specialists": []}
-    for one in whole.specialists:
-        rows = torch.isin(truth, torch.tensor(one.classes))
-        own = own_targets(truth[rows], one.classes)
-        known = answers(one.teacher, replace(part, indices=part.indices[rows]))[:, :-1]
-        pairs = (("generalist", generalist[rows][:, list(one.classes)]), ("specialists", known))
-        for name, logits in pairs:
-            scores[name].append(right(logits, own).double().mean().item())
-    return {name: sum(each) / len(each) for name, each in scores.items()}
 
 
 def of_seed(setting: Setting, seed: int, student: bool = False) -> dict[str, Any]:
@@ -253,26 +237,12 @@ def choose(setting: Setting) -> None:
     """Print what each way tried gains on validation."""
     generalist = generalist_of(setting, CHOOSING_SEED)
     part, truth = setting.part(setting.data.validation), setting.truth(setting.data.validation)
-    before = right(logits_of(generalist, part), truth).double().mean().item()
+    before = (logits_of(generalist, part).argmax(1) == truth).double().mean().item()
     print(f"generalist: {before:.4f}", flush=True)
     for way in TRIED:
         whole, seen = whole_of(setting, generalist, CHOOSING_SEED, way)
-        after = right(answers(whole, part), truth).double().mean().item()
+        after = (answers(whole, part).argmax(1) == truth).double().mean().item()
         print(f"{way}, {seen:,} images: {after - before:+.4f}", flush=True)
-
-
-def pooled(found: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Return the table by covering specialists over all seeds, with relative gains over the generalist."""
-    table: dict[int, dict[str, float]] = {}
-    for each in found:
-        for count, row in each["covering"].items():
-            into = table.setdefault(count, dict.fromkeys(row, 0))
-            for name, number in row.items():
-                into[name] += number
-    for row in table.values():
-        for name in ("with specialists", "generalist trained on"):
-            row[f"relative gain, {name}"] = row[name] / row["generalist"] - 1
-    return {str(count): table[count] for count in sorted(table)}
 
 
 def main() -> int:

@@ -14,17 +14,23 @@ from limbeck.cache.view import View
 from limbeck.errors import LimbeckError
 
 COUNT, VIEWS, BATCH = 1500, 2, 16
+SURE_KILLS = 4
 
 
-def fill(folder):
-    """Write what is missing, in an order of its own."""
+def fill(folder, most=None):
+    """Write what is missing, in an order of its own; after ``most`` batches that were missing, wait to be killed."""
     if (folder / "cache.json").exists():
         store = Store.open(folder, write=True)
     else:
         store = Store.create(folder, header(COUNT, VIEWS), torch.arange(COUNT) * 3)
     for view in range(VIEWS):
         for index in torch.randperm(COUNT).split(BATCH):
+            before = store.filled
             put(store, index * 3, view)
+            if most is not None and store.filled > before:
+                most -= 1
+            if most == 0:
+                signal.pause()
     store.close()
 
 
@@ -33,36 +39,39 @@ def ended(number):
     return os.waitstatus_to_exitcode(os.waitpid(number, 0)[1])
 
 
-def killed_until_done(folder, draw, most):
-    """Fill, killed after a random time again and again, and return how often."""
-    for kills in range(most):
-        child = forked(lambda: fill(folder))
-        time.sleep(draw.uniform(0, 0.1))
+def killed_until_done(folder, draw, took):
+    """Fill, killed after a random part of what all takes; the first kills come before it can have ended."""
+    for kill in range(100):
+        most = draw.randrange(1, 40) if kill < SURE_KILLS else None
+        child = forked(lambda most=most: fill(folder, most))
+        time.sleep(draw.uniform(0, took))
         os.kill(child, signal.SIGKILL)
         if ended(child) == 0:
-            return kills
+            assert kill >= SURE_KILLS
+            return
     assert ended(forked(lambda: fill(folder))) == 0
-    return most
 
 
-@pytest.mark.parametrize("repeat", range(3))
-def test_killed_at_random_moments_ends_with_the_same_bytes(tmp_path, repeat):
-    seed = random.SystemRandom().randrange(10**6)
+def killed_at_random(tmp_path, seed):
+    """Assert that a cache whose filling was killed again and again equals one that was filled at once."""
+    begun = time.perf_counter()
     fill(tmp_path / "whole")
-    kills = killed_until_done(tmp_path / "killed", random.Random(seed), 25)
-    assert kills > 2
-    assert files(tmp_path / "killed") == files(tmp_path / "whole"), f"seed {seed}, {kills} kills"
+    killed_until_done(tmp_path / "killed", random.Random(seed), time.perf_counter() - begun)
+    assert files(tmp_path / "killed") == files(tmp_path / "whole"), f"seed {seed}"
     with Store.open(tmp_path / "killed") as store:
         assert store.complete
         store.verify()
 
 
+@pytest.mark.parametrize("repeat", range(3))
+def test_killed_at_random_moments_ends_with_the_same_bytes(tmp_path, repeat):
+    killed_at_random(tmp_path, random.SystemRandom().randrange(10**6))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(20))
 def test_killed_very_often(tmp_path, seed):
-    fill(tmp_path / "whole")
-    killed_until_done(tmp_path / "killed", random.Random(seed), 100)
-    assert files(tmp_path / "killed") == files(tmp_path / "whole")
+    killed_at_random(tmp_path, seed)
 
 
 def test_a_record_without_its_mark_was_never_written(tmp_path):

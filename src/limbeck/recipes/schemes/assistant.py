@@ -24,7 +24,7 @@ class AssistantRecipe(SchemeRecipe):
 
     name: Literal["Assistant"] = "Assistant"
     assistants: list[str] = Field(default_factory=list)
-    """Specs of the assistants, from the teacher's size down to the student's."""
+    """Specs of the assistants, from the teacher's size down to the student's; one that comes with weights learns on."""
 
     def refuse(self, config: "DistillConfig") -> None:
         """Refuse a chain without a link."""

@@ -80,7 +80,7 @@ class Case:
 
 CASES = (
     Case("resnet", "timm:resnet34", "timm:resnet18", 640, 32, 3, "crop-flip"),
-    Case("small", "cnn:24-48-96", "cnn:16-32", 10_000, 64, 3, "shift"),
+    Case("small", "cnn:24-48-96", "cnn:16-32", 10_000, 64, 6, "shift"),
 )
 
 

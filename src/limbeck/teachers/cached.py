@@ -154,10 +154,9 @@ class Cached:
         labels = _labels(task, batch)
         self.answers += len(batch)
         if self._shelf is None:
-            rows = self._encoded(self._asked(batch, task, wanted), wanted, labels)
+            said = self._decoded(self._encoded(self._asked(batch, task, wanted), wanted, labels), labels)
         else:
-            rows = self._rows(self._shelf, batch, task, wanted, labels)
-        said = {name: self.layouts[name].decode(rows[name], labels) for name in wanted}
+            said = self._kept(self._shelf, batch, task, wanted, labels)
         return Outputs({name: each[:, 0] if name in self._scalars else each for name, each in said.items()})
 
     def fingerprint(self) -> str:
@@ -181,16 +180,16 @@ class Cached:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _rows(
+    def _kept(
         self, shelf: Shelf, batch: Batch, task: Task, wanted: tuple[str, ...], labels: Tensor | None
     ) -> dict[str, Tensor]:
-        """Return the bytes kept of each answer, on the batch's device."""
+        """Return what is kept of each answer, on the batch's device."""
         if batch.index is None or batch.view is None:
             raise LimbeckError("This batch does not tell samples and views: read it with limbeck.data.Views.")
         live = None if self._ready else self._begin(shelf, batch, task, wanted)
         self._refuse_other_names(wanted)
         if shelf.complete:
-            return shelf.kept(wanted, batch.index, batch.view)
+            return shelf.kept(wanted, batch.index, batch.view, labels)
         device, places = batch.index.device, shelf.places(batch.index, batch.view)
         there = shelf.present(places)
         any_there, all_there = bool(there.any()), bool(there.all())
@@ -202,7 +201,10 @@ class Cached:
         if any_there:
             rows = shelf.completed(rows, places, there)
         shelf.write(places, rows, ~there if any_there else None, device)
-        return {name: rows[name].to(device) for name in wanted}
+        return self._decoded({name: rows[name].to(device) for name in wanted}, labels)
+
+    def _decoded(self, rows: Mapping[str, Tensor], labels: Tensor | None) -> dict[str, Tensor]:
+        return {name: self.layouts[name].decode(each, labels) for name, each in rows.items()}
 
     def _begin(self, shelf: Shelf, batch: Batch, task: Task, wanted: tuple[str, ...]) -> Outputs | None:
         """Open the cache, or make it for the first answers; return these where they were asked for."""

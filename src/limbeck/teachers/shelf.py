@@ -56,6 +56,7 @@ class Shelf:
         self._later: list[tuple[Tensor, dict[str, Tensor]]] = []
         self._waiting: set[int] = set()
         self._held: Resident | None = None
+        self._asked_to_hold = False
 
     @property
     def exists(self) -> bool:
@@ -175,14 +176,19 @@ class Shelf:
         """Return the bytes (N, width) of what was answered."""
         return self._opened.read(self.fields[name], places)
 
-    def kept(self, names: Sequence[str], index: Tensor, view: Tensor) -> dict[str, Tensor]:
-        """Return the bytes (N, width) of each answer, once all are there, on the samples' device."""
-        if self._held is None and fits(self._opened, index.device):
-            self._held = Resident(self._opened, self.fields, self._samples, index.device)
+    def kept(
+        self, names: Sequence[str], index: Tensor, view: Tensor, labels: Tensor | None
+    ) -> dict[str, Tensor]:
+        """Return each answer (N, D), once all are there, on the samples' device."""
+        if not self._asked_to_hold:
+            self._asked_to_hold = True
+            if fits(self._opened, self.layouts, self._samples, index.device):
+                self._held = Resident(self._opened, self.fields, self.layouts, self._samples, index.device)
         if self._held is not None:
-            return {name: self._held.read(name, index, view) for name in names}
+            return {name: self._held.read(name, index, view, labels) for name in names}
         places = self.places(index, view)
-        return {name: self.read(name, places).to(index.device) for name in names}
+        rows = {name: self.read(name, places).to(index.device) for name in names}
+        return {name: self.layouts[name].decode(each, labels) for name, each in rows.items()}
 
     def completed(self, rows: dict[str, Tensor], places: Tensor, there: Tensor) -> dict[str, Tensor]:
         """Return the bytes of every answer: what is kept, wherever anything is, and fresh ones for the others."""

@@ -72,7 +72,7 @@ def needs_labels(layout: Layout) -> bool:
 def decoded(layout: Layout, rows: Tensor) -> Tensor:
     """Return the answers (M, D) of records (M, W)."""
     found = torch.empty(len(rows), layout.size, device=rows.device)
-    for number, piece in enumerate(rows.split(PIECE)):
+    for number, piece in enumerate(torch.split(rows, PIECE)):
         found[number * PIECE :][: len(piece)] = layout.decode(piece)
     return found
 

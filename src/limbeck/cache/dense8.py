@@ -67,12 +67,15 @@ class Dense8:
         chosen = _step_codes(lowest, highest)
         step = steps_of(chosen)
         # Rounding keeps the order, so the smallest code is that of the smallest logit; 127 where no class is known.
-        offset = (lowest / step).round_().div_(UNIT).floor_().clamp_(LEAST_OFFSET, MOST_OFFSET)
-        codes = (logits / step).round_().sub_(UNIT * offset)
+        offset = (lowest / step).round_().div_(UNIT, rounding_mode="floor").clamp_(LEAST_OFFSET, MOST_OFFSET)
+        codes = (logits / step).round_().sub_(offset, alpha=UNIT)
         if absent is not None:
             codes.masked_fill_(absent, UNKNOWN)
-        head = torch.cat([chosen, offset.long() & 255], 1)
-        return torch.cat([head.to(torch.uint8), codes.to(torch.uint8)], 1)
+        rows = torch.empty(len(logits), self.width, dtype=torch.uint8, device=logits.device)
+        rows[:, :1] = chosen
+        rows[:, 1:2] = offset.to(torch.int8).view(torch.uint8)
+        rows[:, 2:] = codes
+        return rows
 
     def decode(self, rows: Tensor, targets: Tensor | None = None) -> Tensor:
         """Return answers (N, D) of records (N, D + 2), float32."""
@@ -106,7 +109,7 @@ def _step_codes(lowest: Tensor, highest: Tensor) -> Tensor:
     """Return the code (N, 1) of the smallest step with which every known logit of a row gets a code."""
     # Rounding both ends may add a step, and the offset's unit seven; the least and the largest offset bound the rest.
     span = (highest - lowest) / (MOST_CODE - UNIT)
-    below = -lowest / (-UNIT * LEAST_OFFSET - 0.5)
+    below = lowest / (UNIT * LEAST_OFFSET + 0.5)
     above = highest / (UNIT * MOST_OFFSET + MOST_CODE - 0.5)
     least = torch.maximum(span, torch.maximum(below, above))
     return step_codes(least.clamp_min_(0.0), Dense8.name)  # minus infinity where no class is known

@@ -192,15 +192,15 @@ class Cached:
             return shelf.kept(wanted, batch.index, batch.view, labels)
         device, places = batch.index.device, shelf.places(batch.index, batch.view)
         there = shelf.present(places)
-        any_there, all_there = bool(there.any()), bool(there.all())
+        known = int(there.count_nonzero())
         rows: dict[str, Tensor] = {}
-        if not all_there:
+        if known < len(places):
             live = live or self._asked(batch, task, self._names)
             rows = {name: each.cpu() for name, each in self._encoded(live, self._names, labels).items()}
             self._compare(live[task.outputs[0]], rows[task.outputs[0]], task, labels)
-        if any_there:
+        if known:
             rows = shelf.completed(rows, places, there)
-        shelf.write(places, rows, ~there if any_there else None, device)
+        shelf.write(places, rows, ~there if known else None, device)
         return self._decoded({name: rows[name].to(device) for name in wanted}, labels)
 
     def _decoded(self, rows: Mapping[str, Tensor], labels: Tensor | None) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from limbeck.cache import Dense8, Dense16, Exact, TopK
 from limbeck.data import Mix, Shift, TensorSource, Views
 from limbeck.data.loader import Part
 from limbeck.tasks import Classification
-from limbeck.teachers import Cached, Ensemble, Teacher
+from limbeck.teachers import Cached, Ensemble, Teacher, resident
 from teachers import kept
 from teachers.kept import COUNT, FEW, batches, heard, keys, live, mixture, part, teacher, views
 
@@ -43,6 +43,14 @@ def agree(layout, found, true):
         assert off(layout, rows[0], true[key]) <= ROUNDING, key
 
 
+@pytest.fixture(params=["held", "on the disk"])
+def read_from(request, monkeypatch):
+    """A complete cache is held in memory where it fits, and nowhere else."""
+    if request.param == "on the disk":
+        monkeypatch.setattr(resident, "MOST", 0)
+
+
+@pytest.mark.usefixtures("read_from")
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_kept_equals_live_under_shuffling_for_every_layout(tmp_path, name, workers):
@@ -125,6 +133,33 @@ def test_a_fill_that_was_left_goes_on(tmp_path):
     agree(Dense8(3), found, live(teacher(), read, found))
 
 
+@pytest.mark.usefixtures("read_from")
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_some_samples_of_a_complete_cache_that_has_more(tmp_path, name):
+    """Samples and views with gaps, read in another order by another training."""
+    folder, layouts = tmp_path / "cache", {"logits": LAYOUTS[name]}
+    every, some = part(3), Part(views(), torch.tensor([19, 2, 7, 5, 23, 11]), cycle=2)
+    with Cached(teacher(12), folder, every, layouts=layouts) as asked:
+        found = heard(asked, every, 3)
+    with Cached(kept.Silent(teacher(12), FEW), folder, some) as asked:
+        again = heard(asked, some, 4, batch_size=4)
+    assert sorted(again) == [(index, view) for index in (2, 5, 7, 11, 19, 23) for view in (0, 1)]
+    assert all(torch.equal(row, found[key][0]) for key, rows in again.items() for row in rows)
+
+
+def test_a_large_cache_is_left_on_the_disk(tmp_path, monkeypatch):
+    read, folder = part(2), tmp_path / "cache"
+    with Cached(teacher(), folder, read) as asked:
+        heard(asked, read, 2)
+        layouts, samples, here = asked.layouts, torch.arange(COUNT), torch.device("cpu")
+        needed = 2 * COUNT * (1 + 5 + 4 * 3) + 8 * COUNT
+        monkeypatch.setattr(resident, "MOST", needed)
+        assert resident.fits(asked.store, layouts, samples, here)
+        monkeypatch.setattr(resident, "MOST", needed - 1)
+        assert not resident.fits(asked.store, layouts, samples, here)
+
+
+@pytest.mark.usefixtures("read_from")
 def test_a_complete_cache_never_runs_the_teacher_again(tmp_path):
     read, folder = part(2), tmp_path / "cache"
     with Cached(teacher(), folder, read) as asked:
@@ -138,6 +173,7 @@ def test_a_complete_cache_never_runs_the_teacher_again(tmp_path):
     assert kept.contents(folder) == before
 
 
+@pytest.mark.usefixtures("read_from")
 @pytest.mark.parametrize("workers", [0, 2])
 def test_mixtures_of_labelled_and_unlabelled_samples(tmp_path, workers):
     read, layout = mixture(cycle=2), TopK(6, k=2, label=True)

@@ -259,6 +259,10 @@ def test_ratios_that_are_none_are_refused(ratio):
             (4, 0.1, 1),
             "A batch of 4 with 0.1 unlabelled samples for each labelled one has 0 unlabelled, but every",
         ),
+        (
+            (64, 1000, 1),
+            "A batch of 64 with 1000 unlabelled samples for each labelled one has 0 labelled, but every",
+        ),
         ((16, 15, 2), "has 1 labelled, but each of 2 processes needs one: raise batch_size"),
         ((1, 1, 1), "A batch of 1 .* has 0 unlabelled"),
     ],

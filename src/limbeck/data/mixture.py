@@ -18,7 +18,7 @@ from limbeck.errors import LimbeckError
 class Mixture:
     """A training part whose every batch has labelled and unlabelled samples in a set ratio.
 
-    Of a batch of B samples max(1, round(B / (1 + ratio))) are labelled and come first; see :func:`divided`. An epoch
+    Of a batch of B samples round(B / (1 + ratio)) come first and are labelled; see :func:`divided`. An epoch
     shows every sample of the longer stream once, the one that needs more batches; the shorter one is repeated and goes
     on where the epoch before left off. Each pass over a stream has an order and a view number of its own, so a sample
     that is seen five times in an epoch is seen in five draws. A last batch holds what is left of the longer stream,
@@ -187,7 +187,8 @@ def divided(batch_size: int, ratio: float, world: int = 1) -> tuple[int, int]:
         (8, 56)
     """
     _check_ratio(ratio)
-    labelled = max(1, round(batch_size / (1 + ratio)))
+    share = batch_size / (1 + ratio)
+    labelled = round(share) or int(share == 0.5)  # which round() calls 0
     unlabelled = batch_size - labelled
     if min(labelled, unlabelled) < world:
         few = "unlabelled" if unlabelled < labelled else "labelled"

@@ -42,6 +42,7 @@ GOAL = 20.0
 FIELD = "logits"
 ONE_BY_ONE = ("rows of a map", "seek and read", "store, one by one", "one file per sample")
 MIXED = f"gather, {VIEWS} views in a batch"
+PARTS = ("of the gather: where records lie", "of the gather: numpy's take")
 REASONS = {
     ONE_BY_ONE[
         0
@@ -91,6 +92,7 @@ def measure(store: Store, folder: Path, rounds: int) -> dict[str, Any]:
         assert torch.equal(way(index, zeros), ways["gather"](index, zeros)), name
     mixed = torch.randint(VIEWS, (BATCH,))
     ways[MIXED] = lambda index, _: ways["gather"](index, mixed)
+    ways |= parts(store, folder)
     drawn = torch.randint(FILES, (DRAWN, BATCH))
     batches = list(drawn)  # parts of one tensor, which is drawn anew in place
     repeats = {
@@ -161,6 +163,16 @@ def contenders(store: Store, folder: Path) -> dict[str, Gather]:
 
     ways = (mapped, sought, alone, files)
     return {"gather": gather, **dict(zip(ONE_BY_ONE, ways, strict=True))}
+
+
+def parts(store: Store, folder: Path) -> dict[str, Gather]:
+    """Return what a gather does, apart."""
+    rows = np.load(shard(folder, 0, FIELD), mmap_mode="r").view(np.ndarray)
+    ways: tuple[Gather, ...] = (
+        store.places,
+        lambda index, _: torch.from_numpy(rows.take(index.numpy(), axis=0)),
+    )
+    return dict(zip(PARTS, ways, strict=True))
 
 
 def first_epoch(folder: Path) -> dict[str, float]:

@@ -91,7 +91,7 @@ def soft_kl(student: Tensor, teacher: Tensor, temperature: float | Tensor = 1.0)
 
 def _total(log_s: Tensor, log_t: Tensor) -> Tensor:
     if log_t.device.type == "cpu":  # where looking at the sum does not wait for the device
-        total = (log_t.exp() * (log_t - log_s)).sum()
+        total = F.kl_div(log_s, log_t, reduction="sum", log_target=True)
         if not math.isnan(total.item()):  # a class that the teacher rules out makes 0 · log 0 of it
             return total
     return _summands(log_s, log_t).sum()

@@ -147,6 +147,24 @@ def test_some_samples_of_a_complete_cache_that_has_more(tmp_path, name):
     assert all(torch.equal(row, found[key][0]) for key, rows in again.items() for row in rows)
 
 
+@pytest.mark.usefixtures("read_from")
+def test_samples_that_were_not_to_be_read(tmp_path):
+    folder, every, some = tmp_path / "cache", part(2), Part(views(), torch.tensor([2, 5, 19]), cycle=2)
+    with Cached(teacher(), folder, every) as asked:
+        found = heard(asked, every, 2)
+    with Cached(kept.Silent(teacher(), FEW), folder, some) as asked:
+        heard(asked, some, 1)
+        for index in (3, 19, 23):  # a gap, and beyond the last
+            batch = every.views.read(torch.tensor([index]), torch.tensor([1]))
+            assert torch.equal(asked(batch)["logits"][0], found[index, 1][0])
+        strange = Batch(batch.inputs, batch.targets, index=torch.tensor([24]), view=torch.tensor([0]))
+        with pytest.raises(LimbeckError, match="Sample 24 is not in the cache"):
+            asked(strange)
+        strange = Batch(batch.inputs, batch.targets, index=torch.tensor([2]), view=torch.tensor([2]))
+        with pytest.raises(LimbeckError, match="View 2 is not in the cache"):
+            asked(strange)
+
+
 def test_a_large_cache_is_left_on_the_disk(tmp_path, monkeypatch):
     read, folder = part(2), tmp_path / "cache"
     with Cached(teacher(), folder, read) as asked:

@@ -47,7 +47,8 @@ class Resident:
         device: torch.device,
     ):
         known = torch.unique(samples)
-        self._positions = torch.full((int(known[-1]) + 1,), -1)
+        beyond = store.header.samples  # which no answer has
+        self._positions = torch.full((int(known[-1]) + 1,), beyond)
         self._positions[known] = store.places(known, torch.zeros_like(known))
         self._positions = self._positions.to(device)
         shape = (store.header.views, store.header.samples, -1)
@@ -59,7 +60,11 @@ class Resident:
             self._rows[name] = rows.view(shape)
 
     def read(self, name: str, index: Tensor, view: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Return the answers (N, D) about samples (N,) in their views (N,)."""
+        """Return the answers (N, D) about samples (N,) in their views (N,).
+
+        Raises:
+            IndexError: a sample that was not to be read, or a view that there is not.
+        """
         rows = self._rows[name][view, self._positions[index]]
         return self._coded[name].decode(rows, labels) if name in self._coded else rows
 

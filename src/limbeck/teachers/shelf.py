@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import torch
@@ -185,10 +186,11 @@ class Shelf:
             if fits(self._opened, self.layouts, self._samples, index.device):
                 self._held = Resident(self._opened, self.fields, self.layouts, self._samples, index.device)
         if self._held is not None:
-            return {name: self._held.read(name, index, view, labels) for name in names}
+            with suppress(IndexError):  # of what is not held the disk knows, or says what is wrong
+                return {name: self._held.read(name, index, view, labels) for name in names}
         places = self.places(index, view)
-        rows = {name: self.read(name, places).to(index.device) for name in names}
-        return {name: self.layouts[name].decode(each, labels) for name, each in rows.items()}
+        rows = ((name, self.read(name, places).to(index.device)) for name in names)
+        return {name: self.layouts[name].decode(each, labels) for name, each in rows}
 
     def completed(self, rows: dict[str, Tensor], places: Tensor, there: Tensor) -> dict[str, Tensor]:
         """Return the bytes of every answer: what is kept, wherever anything is, and fresh ones for the others."""

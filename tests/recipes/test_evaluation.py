@@ -184,3 +184,45 @@ def test_a_teacher_from_python_is_left_out_and_the_student_measured(tmp_path, qu
 def test_a_student_from_python_is_refused(python_student, capsys):
     assert main(["evaluate", str(python_student)]) == 2
     assert "was a Python object" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def panel(tmp_path_factory):
+    """A run whose student was taught by a network from another run and by one that it trained itself."""
+    place = tmp_path_factory.mktemp("panel")
+    words = ["--data", "digits", "--limit", "300", "--epochs", "2", "--lr", "0.02"]
+    assert main(["train", "--model", "mlp:12", *words, "--out", str(place / "first")]) == 0
+    several = ["--scheme", "SeveralTeachers", "--teacher", f"run:{place / 'first'}", "--teacher", "cnn:4"]
+    students = ["--student", "mlp:6", "--seeds", "1", "--no-alone", "--out", str(place / "run")]
+    assert main(["distill", *several, *students, *words]) == 0
+    return place
+
+
+def test_several_teachers_are_put_together_again(panel, quick, capsys):
+    assert main(["evaluate", str(panel / "run")]) == 0
+    found, record = read(panel / "run"), read(panel / "run", "run.json")
+    teacher, student = found["models"]
+    recorded = next(each for each in record["models"] if each["networks"] == 2)
+    assert (teacher["role"], teacher["name"], student["role"]) == ("teacher", "Ensemble of 2", "student")
+    for name in ("parameters", "macs", "bytes"):
+        assert teacher[name] == recorded[name]
+    for name, value in teacher["scores"].items():
+        assert value == pytest.approx(recorded["scores"][name]["mean"], abs=1e-6)
+    assert {key: found["mistakes"][key] for key in record["fidelity"]["mistakes"]} == record["fidelity"][
+        "mistakes"
+    ]
+    assert "Of the teacher's" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_teacher_of_which_a_part_is_gone_is_left_out_in_words(panel, quick, capsys):
+    gone = panel / "run" / "teacher-2.safetensors"
+    moved = gone.rename(panel / "elsewhere")
+    try:
+        assert main(["evaluate", str(panel / "run")]) == 0
+    finally:
+        moved.rename(gone)
+    found, told = read(panel / "run"), " ".join(capsys.readouterr().out.split())
+    assert [each["role"] for each in found["models"]] == ["student"]
+    assert found["fidelity"] is None
+    assert "The teacher is left out." in told
+    assert "teacher-2.safetensors is missing beside its card" in told

@@ -7,20 +7,20 @@ from typing import Any, TypeAlias
 
 from torch import nn
 
-from limbeck.errors import LimbeckError
 from limbeck.evaluate import Fidelity, fidelity
 from limbeck.evaluate.quality import predictor
 from limbeck.models import Model, save_model
-from limbeck.recipes.candidates import Candidate, Given, check_outputs, name_of, task_for
+from limbeck.recipes.candidates import Given, name_of
 from limbeck.recipes.config import DistillConfig
 from limbeck.recipes.draws import refuse_draws
 from limbeck.recipes.folder import check_place, open_folder, write_history
 from limbeck.recipes.job import Job
 from limbeck.recipes.measuring import Composite, Measured, best_of, device_of, facts, facts_together
+from limbeck.recipes.opening import opened
 from limbeck.recipes.recording import make_record, repeat_command, scheme_facts, write_confusion
 from limbeck.recipes.rehearsal import Rehearsal
 from limbeck.recipes.settings import settings_from
-from limbeck.recipes.setup import GivenData, Reader, told_data
+from limbeck.recipes.setup import GivenData, told_data
 from limbeck.recipes.tutor import Tutor
 from limbeck.recipes.watching import Show, watchers_for
 from limbeck.report.record import RunRecord
@@ -108,7 +108,7 @@ def distill(
     config.recipe().refuse(config)
     refuse_draws(config)
     check_place(out, resume, [config.train, config.teacher_train], config.trackers)
-    job = _opened(config, teachers, student, data, task, plugins)
+    job = opened(config, teachers, student, data, task, plugins)
     trainings = _rehearsed(job)
     folder = open_folder(out, job.config, resume)
     return _run(job, folder, show or Show(), trainings)
@@ -118,61 +118,6 @@ def _as_list(teacher: GivenTeacher) -> list[Given | Teacher]:
     if teacher is None:
         return []
     return list(teacher) if isinstance(teacher, list | tuple) else [teacher]  # type: ignore[list-item]
-
-
-def _opened(
-    config: DistillConfig,
-    teachers: Sequence[Given | Teacher],
-    student: Given,
-    given_data: GivenData,
-    task: Task | None,
-    plugins: Sequence[str],
-) -> Job:
-    """Open data and models; all that is wrong with the models is told together."""
-    data = config.recipe().open(given_data, config)
-    config.recipe().refuse_data(data)
-    if config.ratio is not None and not len(data.unlabelled):
-        raise LimbeckError(
-            f"A ratio of {config.ratio:g} mixes in samples without labels, and there are none: name them with "
-            "--unlabelled or --labels, or leave --ratio out."
-        )
-    task = task or task_for(data)
-    kd = config.recipe().knowledge(config.kd, task.name, len(data.classes or ()) or None)
-    config = config.model_copy(update={"kd": kd})
-    doors = [Candidate(each, "teacher", data, task, plugins=plugins) for each in teachers]
-    if doors:
-        doors[0] = replace(
-            doors[0],
-            weights=config.teacher_weights,
-            pretrained=config.teacher_pretrained,
-            size=config.teacher_size,
-        )
-    own = (config.student_weights, config.student_pretrained, config.student_size)
-    job = Job(config, data, task, doors, Candidate(student, "student", data, task, *own, plugins), plugins)
-    job.given, job.fingerprint = given_data, data.fingerprint()
-    job = config.recipe().arranged(job)
-    wrong = []
-    for candidate in (*job.teachers, job.student):
-        try:
-            _check(job, candidate)
-        except LimbeckError as error:
-            wrong.append(str(error))
-    if wrong:
-        raise LimbeckError("\n".join(wrong))
-    return job
-
-
-def _check(job: Job, candidate: Candidate) -> None:
-    """Open a model once, run it on two samples, and see that its augmentations exist."""
-    if isinstance(candidate.given, Teacher):
-        return
-    model = candidate.open(job.config.train.seed)
-    reader = Reader(candidate.data, {candidate.role: model.inputs})
-    for augment in (job.config.augment, job.config.teacher_augment):
-        reader.feed(augment, 0)
-    classes = len(candidate.data.classes) if candidate.data.classes else None
-    plan = job.config.plan_of(candidate.role, model.weights)
-    check_outputs(model, reader.few().inputs, job.task, classes, candidate.role, plan)
 
 
 def _rehearsed(job: Job) -> int:

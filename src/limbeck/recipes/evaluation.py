@@ -4,6 +4,7 @@ import datetime
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +14,24 @@ from rich.console import Console
 import limbeck
 from limbeck.data import Data
 from limbeck.errors import LimbeckError
-from limbeck.evaluate import Fidelity, fidelity
+from limbeck.evaluate import Fidelity, evaluate, fidelity
 from limbeck.evaluate.cost import cost
 from limbeck.evaluate.quality import predictor
 from limbeck.files import write_text
 from limbeck.models import Model
 from limbeck.recipes.candidates import task_for
-from limbeck.recipes.config import DistillConfig
+from limbeck.recipes.config import DistillConfig, TrainConfig
 from limbeck.recipes.finished import Finished, device_for
 from limbeck.recipes.measuring import scores_on_test
 from limbeck.recipes.recording import environment
+from limbeck.recipes.reunion import Reunion, reunited
 from limbeck.recipes.setup import Reader
 from limbeck.recipes.telling import say, show_table
+from limbeck.recipes.tutor import Tutor
 from limbeck.report import formats
 from limbeck.tasks import Task
 from limbeck.teachers import Frozen
+from limbeck.types import Batch, Outputs
 
 
 def evaluate_run(
@@ -66,7 +70,10 @@ def evaluate_run(
     device = device_for(finished.config.train.device)
     models = {role: _moved(each, device) for role, each in _models(finished, opened, task, console).items()}
     measured = [_measured(role, each, opened, task, device) for role, each in models.items()]
-    followed = _fidelity(finished, models, opened, task, device)
+    tutor, several = _tutor(finished, models, opened, task, device, console)
+    if tutor is not None and several is not None:
+        measured.insert(0, _measured_together(tutor, several, opened, task, device))
+    followed = None if tutor is None else _fidelity(tutor, models["student"], opened, task, device)
     found = {
         "schema": 1,
         "limbeck": limbeck.__version__,
@@ -86,7 +93,7 @@ def evaluate_run(
 def _models(finished: Finished, data: Data, task: Task, console: Console) -> dict[str, Model]:
     """Return what can be measured: the run's result, the teacher wherever it came from, and whoever else taught."""
     models = {}
-    if isinstance(finished.config, DistillConfig) and finished.config.teacher is not None:
+    if _has_one_teacher(finished.config):
         try:
             models["teacher"] = finished.first_teacher(data, task)
         except LimbeckError as error:  # it lies outside the run, which is whole without it
@@ -126,23 +133,63 @@ def _measured(role: str, model: Model, data: Data, task: Task, device: torch.dev
     }
 
 
-def _fidelity(
-    finished: Finished, models: dict[str, Model], data: Data, task: Task, device: torch.device
-) -> Fidelity | None:
-    if not {finished.taught_by, "student"} <= set(models) or not isinstance(finished.config, DistillConfig):
-        return None
-    teacher, student = models[finished.taught_by], models["student"]
-    frozen = Frozen(teacher.module, precision=finished.config.teacher_precision)
+def _measured_together(
+    tutor: Tutor, several: Reunion, data: Data, task: Task, device: torch.device
+) -> dict[str, Any]:
+    batches = Reader(data, tutor.inputs).batches(data.test)
+    found = evaluate(lambda batch: _answer(tutor, batch, task), batches, task, device=device)
+    return {
+        **several.facts(tutor, data),
+        "scores": {name: _finite(value) for name, value in found.scores.items()},
+    }
+
+
+def _has_one_teacher(config: TrainConfig | DistillConfig) -> bool:
+    return (
+        isinstance(config, DistillConfig)
+        and config.teacher is not None
+        and not config.recipe().reunites(config)
+    )
+
+
+def _tutor(
+    finished: Finished,
+    models: dict[str, Model],
+    data: Data,
+    task: Task,
+    device: torch.device,
+    console: Console,
+) -> tuple[Tutor | None, Reunion | None]:
+    """Return who taught the student, as far as it can be opened again; and what it is made of, if of several."""
+    config = finished.config
+    if not isinstance(config, DistillConfig) or "student" not in models:
+        return None, None
+    if config.recipe().reunites(config):
+        try:
+            return reunited(finished)
+        except LimbeckError as error:
+            say(console, f"The teacher is left out. {error}")
+            return None, None
+    if finished.taught_by not in models:
+        return None, None
+    teacher = models[finished.taught_by]
+    frozen = Frozen(teacher.module, precision=config.teacher_precision)
     frozen.calibrate(Reader(data, {"teacher": teacher.inputs}).few(64).to(device), task)
-    answering = finished.config.recipe().answering(frozen)
-    reader = Reader(data, {"student": student.inputs, "teacher": teacher.inputs})
+    return Tutor(config.recipe().answering(frozen), {"teacher": teacher.inputs}), None
+
+
+def _fidelity(tutor: Tutor, student: Model, data: Data, task: Task, device: torch.device) -> Fidelity:
     return fidelity(
         predictor(student.module, task),
-        lambda batch: answering(batch, task),
-        reader.whole(data.test),
+        lambda batch: _answer(tutor, batch, task),
+        Reader(data, {"student": student.inputs, **tutor.inputs}).whole(data.test),
         task,
         device=device,
     )
+
+
+def _answer(tutor: Tutor, batch: Batch, task: Task) -> Outputs:
+    return tutor.teacher(replace(batch, targets=None), task)
 
 
 def _finite(value: float) -> float | None:
@@ -172,7 +219,7 @@ def _rows(models: list[dict[str, Any]], task: Task) -> list[list[str]]:
     names = sorted(
         models[0]["scores"], key=lambda name: name != task.metric
     )  # the one that decides comes first
-    batch, threads = (models[0]["latency_ms"][key] for key in ("batch", "threads"))
+    batch, threads = (models[-1]["latency_ms"][key] for key in ("batch", "threads"))
     return [
         *(
             [formats.metric_name(name), *(formats.score(name, each["scores"][name]) for each in models)]
@@ -183,7 +230,10 @@ def _rows(models: list[dict[str, Any]], task: Task) -> list[list[str]]:
         ["bytes", *(formats.size(each["bytes"]) for each in models)],
         [
             f"latency (batch {batch}, {threads} thread{'s' if threads > 1 else ''})",
-            *(formats.milliseconds(each["latency_ms"]["median"]) for each in models),
+            *(
+                formats.milliseconds(each["latency_ms"]["median"]) if each["latency_ms"] else ""
+                for each in models
+            ),
         ],
     ]
 

@@ -56,6 +56,8 @@ class SchemeRecipe(BaseModel):
     """Whether epochs are chosen by validation, where the plan says so."""
     one_teacher: ClassVar[bool] = True
     """Whether the teacher named is, by itself, the one that taught."""
+    keeps_teachers: ClassVar[bool] = True
+    """Whether a teacher made of several networks can be put together again from what the run keeps."""
     caches: ClassVar[bool] = True
     """Whether students learn from teachers that no longer change, whose answers can be kept."""
     mixes: ClassVar[bool] = True
@@ -151,6 +153,14 @@ class SchemeRecipe(BaseModel):
     def augmentation(self) -> str | None:
         """Return the augmentation of the transfer set, with a teacher and without; the run's own where ``None``."""
         return None
+
+    def reunites(self, config: "DistillConfig") -> bool:
+        """Return whether the teacher is made of several networks, which can be put together again.
+
+        Args:
+            config: of the run.
+        """
+        return self.keeps_teachers and self.taught_by(config) == "teacher" and bool(config.teachers)
 
     def teacher_spec(self, config: "DistillConfig") -> tuple[str | None, str | None, bool, int | None]:
         """Return how the network that taught was named: its spec, weights, whether pretrained, and size.

@@ -55,6 +55,7 @@ class PrivateTeachersRecipe(SchemeRecipe):
     usual_alone: ClassVar[bool] = False
     caches: ClassVar[bool] = False
     one_teacher: ClassVar[bool] = False
+    keeps_teachers: ClassVar[bool] = False
     chooses: ClassVar[bool] = False
 
     name: Literal["PrivateTeachers"] = "PrivateTeachers"

@@ -34,6 +34,7 @@ from limbeck.teachers import (
 from limbeck.train import Stage
 
 if TYPE_CHECKING:
+    from limbeck.recipes.config import DistillConfig
     from limbeck.recipes.job import Job
 
 DUSTBIN = "any other"
@@ -81,6 +82,10 @@ class SpecialistsRecipe(SchemeRecipe):
                 f"A specialist of {self.classes_each} of the {classes} classes of {data.name} has no other left for "
                 "its dustbin: lower scheme.classes_each."
             )
+
+    def reunites(self, config: "DistillConfig") -> bool:
+        """Return whether generalist and specialists can be put together again: always."""
+        return True
 
     def tutor(self, job: "Job") -> Tutor:
         """Return generalist and specialists as one teacher, all trained and measured."""

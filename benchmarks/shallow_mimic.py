@@ -9,7 +9,7 @@ Here on Fashion-MNIST, samples as they are, three nets of 239,000 parameters: a 
 shallow one with a whole first matrix, a shallow wide one with a bottleneck of 50. They learn from labels (with
 dropout, as published) or regress a convolutional teacher's logits; weights of the best epoch on validation, accuracy on
 test. Two cases: labels for 6,000 images, which teacher and label nets learn from, while the mimics see all 54,000
-images and no label; and labels for all 54,000, so that both see the same: the latter with five times as many epochs by --long.
+images and no label; and labels for all 54,000, so that both see the same (with five times as many epochs by --long).
 
 Then the speed: the wide net with the bottleneck and with the whole matrix (11 times the parameters) regress by SGD with
 momentum at a constant rate, each at its best of RATES on one more seed. Counted are the steps to two targets, between

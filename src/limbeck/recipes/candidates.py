@@ -1,6 +1,7 @@
 """The models of a run, opened and checked before the first step of training."""
 
 import copy
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -135,14 +136,13 @@ def name_of(given: Any) -> str:
 
 def measured_inputs(data: Data) -> InputTransform | Standardise | None:
     """Return the transform that standardises the training part, or ``None`` where samples are not tensors."""
-    key = id(data)
-    if key not in _measured:
-        _measured.clear()
-        _measured[key] = fit(data.source, data.train, data.shape) if data.shape else None
-    return _measured[key]
+    if not _latest or _latest[0][0]() is not data:
+        _latest[:] = [(weakref.ref(data), fit(data.source, data.train, data.shape) if data.shape else None)]
+    return _latest[0][1]
 
 
-_measured: dict[int, InputTransform | Standardise | None] = {}
+_latest: list[tuple[weakref.ref[Data], InputTransform | Standardise | None]] = []
+"""What was measured last, and on which data: a run opens many models for one."""
 
 
 def as_they_are(data: Data) -> InputTransform | Standardise:

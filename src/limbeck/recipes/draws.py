@@ -10,6 +10,7 @@ from limbeck.train.engine import processes
 
 if TYPE_CHECKING:
     from limbeck.recipes.config import DistillConfig, TrainConfig
+    from limbeck.recipes.schemes.base import SchemeRecipe
 
 
 def refuse_draws(config: "DistillConfig | TrainConfig") -> None:
@@ -46,4 +47,28 @@ def _refuse_scheme(config: "DistillConfig | TrainConfig") -> None:
     if scheme is not None and not scheme.mixes:
         raise LimbeckError(
             f"{scheme.name} needs one class for each sample, and a mixed sample has shares of two: leave --mix out."
+        )
+
+
+def refuse_cache(recipe: "SchemeRecipe", config: "DistillConfig") -> None:
+    """Refuse to keep answers where they change, or one cache for several teachers.
+
+    Args:
+        recipe: of the scheme.
+        config: of the run.
+
+    Raises:
+        LimbeckError: what cannot be kept.
+    """
+    if config.cache_views is None and config.cache is None:
+        return
+    if not recipe.caches:
+        raise LimbeckError(
+            f"{recipe.name} has no teacher whose answers stay the same, so none can be kept: leave --cache-views and "
+            "--cache out."
+        )
+    if recipe.successive and config.cache is not None:
+        raise LimbeckError(
+            f"{recipe.name} has several teachers, one after the other, and --cache names one cache: leave it out, "
+            "and the run keeps a cache for each."
         )

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 import torch
 import torch.distributed as dist
@@ -56,8 +57,7 @@ class Shelf:
         self.fields: dict[str, str] = {}
         self._later: list[tuple[Tensor, dict[str, Tensor]]] = []
         self._waiting: set[int] = set()
-        self._held: Resident | None = None
-        self._asked_to_hold = False
+        self._held: Resident | Literal[False] | None = None
 
     @property
     def exists(self) -> bool:
@@ -181,16 +181,15 @@ class Shelf:
         self, names: Sequence[str], index: Tensor, view: Tensor, labels: Tensor | None
     ) -> dict[str, Tensor]:
         """Return each answer (N, D), once all are there, on the samples' device."""
-        if not self._asked_to_hold:
-            self._asked_to_hold = True
-            if fits(self._opened, self.layouts, self._samples, index.device):
-                self._held = Resident(self._opened, self.fields, self.layouts, self._samples, index.device)
-        if self._held is not None:
+        if self._held is None:
+            store, here = self._opened, (self.layouts, self._samples, index.device)
+            self._held = fits(store, *here) and Resident(store, self.fields, *here)
+        if self._held:
             with suppress(IndexError):  # of what is not held the disk knows, or says what is wrong
                 return {name: self._held.read(name, index, view, labels) for name in names}
         places = self.places(index, view)
-        rows = ((name, self.read(name, places).to(index.device)) for name in names)
-        return {name: self.layouts[name].decode(each, labels) for name, each in rows}
+        rows = {name: self.read(name, places).to(index.device) for name in names}
+        return {name: self.layouts[name].decode(rows[name], labels) for name in names}
 
     def completed(self, rows: dict[str, Tensor], places: Tensor, there: Tensor) -> dict[str, Tensor]:
         """Return the bytes of every answer: what is kept, wherever anything is, and fresh ones for the others."""

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import nn
 
 from limbeck.errors import LimbeckError
+from limbeck.recipes.draws import refuse_cache
 from limbeck.recipes.knowledge import Knowledge
 from limbeck.schemes import Offline, Scheme, Supervised, Term
 from limbeck.schemes.schedule import Schedule
@@ -108,21 +109,7 @@ class SchemeRecipe(BaseModel):
                 f"{self.name} takes {takes}, but {len(given)} {'were' if len(given) > 1 else 'was'} given: "
                 + ("give --teacher once, or choose SeveralTeachers." if most == 1 else "leave --teacher out.")
             )
-        self._refuse_cache(config)
-
-    def _refuse_cache(self, config: "DistillConfig") -> None:
-        if config.cache_views is None and config.cache is None:
-            return
-        if not self.caches:
-            raise LimbeckError(
-                f"{self.name} has no teacher whose answers stay the same, so none can be kept: leave --cache-views and "
-                "--cache out."
-            )
-        if self.successive and config.cache is not None:
-            raise LimbeckError(
-                f"{self.name} has several teachers, one after the other, and --cache names one cache: leave it out, "
-                "and the run keeps a cache for each."
-            )
+        refuse_cache(self, config)
 
     def refuse_data(self, data: "Data") -> None:
         """Refuse data that the scheme cannot learn from.

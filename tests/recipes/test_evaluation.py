@@ -226,3 +226,18 @@ def test_a_teacher_of_which_a_part_is_gone_is_left_out_in_words(panel, quick, ca
     assert found["fidelity"] is None
     assert "The teacher is left out." in told
     assert "teacher-2.safetensors is missing beside its card" in told
+
+
+def test_a_teacher_that_knows_other_classes_now_is_left_out_in_words(panel, quick, capsys):
+    card = panel / "run" / "teacher-2.json"
+    before = card.read_text()
+    facts = json.loads(before)
+    card.write_text(json.dumps({**facts, "classes": facts["classes"][::-1]}))
+    try:
+        assert main(["evaluate", str(panel / "run")]) == 0
+    finally:
+        card.write_text(before)
+    assert read(panel / "run")["fidelity"] is None
+    told = " ".join(capsys.readouterr().out.split())
+    assert "The teacher is left out. teacher-2 of" in told
+    assert "The run's own report has what was measured then." in told

@@ -48,7 +48,9 @@ class Reunion(Job):
         kept, model = load_model(self.folder, key, self.plugins), course.model
         if kept.classes != model.classes:
             raise LimbeckError(
-                f"{key} of {self.folder} knows {kept.classes}, and would be asked about {model.classes}."
+                f"{key} of {self.folder} knows the classes {', '.join(kept.classes or ())}, and would be asked about "
+                f"{', '.join(model.classes or ())}: the data, or what the others answer, is not what it was. The run's "
+                "own report has what was measured then."
             )
         model.module.load_state_dict(kept.module.state_dict())
         self.trained[named(key, seed)] = model

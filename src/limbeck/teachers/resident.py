@@ -63,7 +63,7 @@ class Resident:
         """Return the answers (N, D) about samples (N,) in their views (N,).
 
         Raises:
-            IndexError: a sample that was not to be read, or a view that there is not.
+            IndexError: a sample that was not to be read, or a view that there is not; a GPU ends the process instead.
         """
         rows = self._rows[name][view, self._positions[index]]
         return self._coded[name].decode(rows, labels) if name in self._coded else rows
